@@ -1,0 +1,1 @@
+//! What ractor lacks: bounded mailboxes, asks with a deadline, supervised restart, state cells.

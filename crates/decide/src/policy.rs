@@ -1,0 +1,52 @@
+//! The constants of a decision. All of them, in one place.
+
+use pointsman_types::Task;
+
+/// Weights, scales and priors of `decide`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Policy {
+    /// Weight of expected quality.
+    pub quality: f64,
+    /// Weight of cost.
+    pub cost: f64,
+    /// Weight of latency.
+    pub latency: f64,
+    /// Weight of the error rate.
+    pub errors: f64,
+    /// How many standard deviations of quality are taken off: uncertain models must earn their place.
+    pub caution: f64,
+    /// The cost scale in US dollars per request: at or below the first it is 0, at the second it is 1.
+    pub cost_scale_usd: (f64, f64),
+    /// The latency scale in milliseconds for a whole answer: 0 at the first, 1 at the second.
+    pub latency_scale_ms: (f64, f64),
+    /// Place on the cost scale of an unknown price. Never free.
+    pub unknown_cost: f64,
+    /// Time to first token assumed where nothing was observed, in milliseconds.
+    pub prior_ttft_ms: f64,
+    /// Time per output token assumed where nothing was observed, in milliseconds.
+    pub prior_tpot_ms: f64,
+    /// How many observations the latency priors are worth.
+    pub prior_samples: f64,
+    /// Expected output tokens over [`Task::ALL`].
+    pub expected_output: [u64; Task::COUNT],
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            quality: 0.55,
+            cost: 0.25,
+            latency: 0.20,
+            errors: 1.0,
+            caution: 0.5,
+            cost_scale_usd: (1e-5, 1.0),
+            latency_scale_ms: (100.0, 60_000.0),
+            unknown_cost: 0.6,
+            prior_ttft_ms: 800.0,
+            prior_tpot_ms: 20.0,
+            prior_samples: 5.0,
+            // code, math, reasoning, knowledge, creative, summarization, translation, extraction, data, tool_use, chat
+            expected_output: [600, 500, 600, 300, 600, 200, 200, 100, 300, 100, 80],
+        }
+    }
+}

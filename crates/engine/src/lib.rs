@@ -1,0 +1,1 @@
+//! Resolve, gather, decide, execute, record: the dispatcher actor and the supervision tree.

@@ -1,0 +1,1 @@
+//! The wire: OpenAI shapes read leniently, server-sent events, error bodies, usage.

@@ -1,0 +1,1 @@
+//! The HTTP face: routes, limits, error mapping, headers, metrics, graceful shutdown.

@@ -1,0 +1,1 @@
+//! Test support: a scripted upstream provider with faults, builders.

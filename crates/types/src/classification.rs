@@ -1,0 +1,122 @@
+//! What the classifier says of a prompt.
+
+use std::{sync::Arc, time::Duration};
+
+use serde::{Serialize, Serializer, ser::SerializeMap};
+
+use crate::{Industry, Task};
+
+/// Probabilities over a closed set of labels, in the order of the set. They sum to 1 (within rounding).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Distribution<const N: usize>(pub [f32; N]);
+
+impl<const N: usize> Distribution<N> {
+    /// Index and probability of the likeliest label; the first one on a tie.
+    pub fn top(&self) -> (usize, f32) {
+        let mut best = (0, f32::MIN);
+        for (i, &p) in self.0.iter().enumerate() {
+            if p > best.1 {
+                best = (i, p);
+            }
+        }
+        best
+    }
+
+    /// The gap between the likeliest and the second likeliest label.
+    pub fn margin(&self) -> f32 {
+        let (first, p) = self.top();
+        let second = self.0.iter().enumerate().filter(|(i, _)| *i != first).map(|(_, p)| *p);
+        p - second.fold(0.0, f32::max)
+    }
+}
+
+/// Which tier of the classifier answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tier {
+    /// Static embeddings: tens of microseconds.
+    Fast,
+    /// A transformer.
+    Deep,
+}
+
+/// Full, calibrated distributions over the labels of one prompt.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Classification {
+    /// Over [`Task::ALL`].
+    pub task: Distribution<{ Task::COUNT }>,
+    /// Over [`Industry::ALL`].
+    pub industry: Distribution<{ Industry::COUNT }>,
+    /// The task confidence is below the calibrated threshold: treat the prompt as general.
+    pub abstained: bool,
+    /// Which tier answered.
+    pub tier: Tier,
+    /// Name and revision of the embedder.
+    pub embedder: Arc<str>,
+    /// Compute time for this prompt (a batch's time divided by its rows), without queueing.
+    pub elapsed: Duration,
+}
+
+impl Classification {
+    /// The likeliest task and its probability.
+    pub fn top_task(&self) -> (Task, f32) {
+        let (i, p) = self.task.top();
+        (Task::ALL[i], p)
+    }
+
+    /// The likeliest industry and its probability.
+    pub fn top_industry(&self) -> (Industry, f32) {
+        let (i, p) = self.industry.top();
+        (Industry::ALL[i], p)
+    }
+}
+
+/// `{"task": {label: p, ..}, "industry": {label: p, ..}}`.
+struct Probabilities<'a>(&'a Classification);
+
+impl Serialize for Probabilities<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        struct Labelled<I>(I);
+        impl<I: Iterator<Item = (&'static str, f32)> + Clone> Serialize for Labelled<I> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_map(self.0.clone())
+            }
+        }
+        let task = Task::ALL.iter().map(|t| t.as_str()).zip(self.0.task.0);
+        let industry = Industry::ALL.iter().map(|t| t.as_str()).zip(self.0.industry.0);
+        let mut map = serializer.serialize_map(Some(2))?;
+        map.serialize_entry("task", &Labelled(task))?;
+        map.serialize_entry("industry", &Labelled(industry))?;
+        map.end()
+    }
+}
+
+impl Serialize for Classification {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (task, task_confidence) = self.top_task();
+        let (industry, industry_confidence) = self.top_industry();
+        let mut map = serializer.serialize_map(Some(9))?;
+        map.serialize_entry("task", &task)?;
+        map.serialize_entry("task_confidence", &task_confidence)?;
+        map.serialize_entry("industry", &industry)?;
+        map.serialize_entry("industry_confidence", &industry_confidence)?;
+        map.serialize_entry("abstained", &self.abstained)?;
+        map.serialize_entry("probs", &Probabilities(self))?;
+        map.serialize_entry("tier", &self.tier)?;
+        map.serialize_entry("embedder", &self.embedder)?;
+        map.serialize_entry("elapsed_us", &(self.elapsed.as_nanos() as f64 / 1e3))?;
+        map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn top_and_margin() {
+        let d = Distribution([0.1, 0.6, 0.3]);
+        assert_eq!(d.top(), (1, 0.6));
+        assert!((d.margin() - 0.3).abs() < 1e-6);
+    }
+}
