@@ -1,0 +1,148 @@
+//! A backend's answer to a chat request that was not streamed, and the token usage in any answer.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use pointsman_types::Tokens;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use thiserror::Error;
+
+use crate::object::Object;
+/// Why an answer cannot be passed on.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum AnswerError {
+    /// Not a JSON object.
+    #[error("the answer is not a JSON object: {0}")]
+    NotJson(String),
+    /// An object without `choices`.
+    #[error("the answer has no choices")]
+    NoChoices,
+    /// An `error` object under a success status.
+    #[error("the answer is an error: {0}")]
+    Error(String),
+}
+
+/// Token counts as the backend reports them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub struct Usage {
+    /// Input.
+    #[serde(default, rename = "prompt_tokens", deserialize_with = "lenient_count")]
+    pub input: Option<Tokens>,
+    /// Output.
+    #[serde(default, rename = "completion_tokens", deserialize_with = "lenient_count")]
+    pub output: Option<Tokens>,
+}
+
+/// A checked answer, its bytes kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// What the client gets.
+    pub body: Bytes,
+    /// Token counts, where the backend reports them.
+    pub usage: Usage,
+}
+
+#[derive(Deserialize)]
+struct Wire<'a> {
+    #[serde(borrow, default)]
+    model: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    choices: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    error: Option<&'a RawValue>,
+    #[serde(default)]
+    usage: Option<Usage>,
+}
+
+impl Answer {
+    /// Checks that `body` is a chat completion. Its bytes pass through; only where the backend left `model`
+    /// out is it put in as `model`.
+    pub fn read(body: Bytes, model: &str) -> Result<Self, AnswerError> {
+        let Object(wire): Object<Wire<'_>> =
+            serde_json::from_slice(&body).map_err(|e| AnswerError::NotJson(e.to_string()))?;
+        if let Some(error) = wire.error {
+            return Err(AnswerError::Error(error_message(error)));
+        }
+        if wire.choices.is_none() {
+            return Err(AnswerError::NoChoices);
+        }
+        let usage = wire.usage.unwrap_or_default();
+        let body = if wire.model.is_some() { body } else { with_model(&body, model) };
+        Ok(Self { body, usage })
+    }
+}
+
+/// The message of an OpenAI-style `error` value: an object with `message`, or a plain string.
+pub(crate) fn error_message(raw: &RawValue) -> String {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Shape<'a> {
+        Object {
+            #[serde(borrow)]
+            message: Cow<'a, str>,
+        },
+        Text(Cow<'a, str>),
+    }
+    let text = match serde_json::from_str(raw.get()) {
+        Ok(Shape::Object { message } | Shape::Text(message)) => message,
+        Err(_) => Cow::Borrowed(raw.get()),
+    };
+    text.chars().filter(|c| !c.is_control()).take(300).collect()
+}
+
+/// `object` with `"model"` as its first field.
+pub(crate) fn with_model(object: &Bytes, model: &str) -> Bytes {
+    let Some(open) = memchr::memchr(b'{', object) else { return object.clone() };
+    let (head, rest) = object.split_at(open + 1);
+    let field = format!("\"model\":{}", serde_json::Value::from(model));
+    let comma: &[u8] = if rest.trim_ascii_start().starts_with(b"}") { b"" } else { b"," };
+    [head, field.as_bytes(), comma, rest].concat().into()
+}
+
+/// Some servers send `null`, some a float: what is no count is no count.
+fn lenient_count<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Tokens>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Count {
+        Whole(u64),
+        Other(serde::de::IgnoredAny),
+    }
+    Ok(match Option::<Count>::deserialize(deserializer)? {
+        Some(Count::Whole(n)) => Some(Tokens(n)),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_pass_and_a_missing_model_is_put_in() {
+        let body = Bytes::from_static(
+            br#"{ "model":"up", "choices":[ ], "usage":{"prompt_tokens":3,"completion_tokens":null,"x":1}}"#,
+        );
+        let answer = Answer::read(body.clone(), "m").unwrap();
+        assert_eq!(answer.body, body);
+        assert_eq!(answer.usage, Usage { input: Some(Tokens(3)), output: None });
+        let answer = Answer::read(Bytes::from_static(b"{\"choices\":[]}"), "a\"b").unwrap();
+        assert_eq!(&answer.body[..], br#"{"model":"a\"b","choices":[]}"#);
+    }
+
+    #[test]
+    fn what_is_no_answer_is_refused() {
+        for (body, expected) in [
+            ("<html>", "not a JSON object"),
+            ("[]", "not a JSON object"),
+            ("{\"choices\":[", "not a JSON object"),
+            ("{}", "no choices"),
+            ("{\"error\":{\"message\":\"boom\"}}", "is an error: boom"),
+            ("{\"error\":\"plain\"}", "is an error: plain"),
+        ] {
+            let error = Answer::read(Bytes::from(body.as_bytes()), "m").unwrap_err().to_string();
+            assert!(error.contains(expected), "{body}: {error}");
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! The body of `POST /v1/chat/completions`, read once and kept raw.
+
+use std::borrow::Cow;
+
+use pointsman_types::{
+    Capability, FormError, Industry, MicroUsd, ModelForm, RequestFeatures, RouteOptions, Strategy, Task,
+    Tokens,
+};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use thiserror::Error;
+
+use crate::{
+    Conversation, ErrorBody, ErrorType,
+    depth::{MAX_DEPTH, too_deep},
+    object::Object,
+};
+
+/// Why a body is no chat request.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// The bytes are not text.
+    #[error("the body is not valid UTF-8: byte {at} starts no character")]
+    NotUtf8 {
+        /// Offset of the first bad byte.
+        at: usize,
+    },
+    /// The text is not JSON.
+    #[error("the body is not valid JSON: {0}")]
+    NotJson(String),
+    /// JSON that would overflow a recursive parser.
+    #[error("the body nests deeper than {MAX_DEPTH} levels")]
+    TooDeep,
+    /// A field has the wrong type.
+    #[error("{message}")]
+    Shape {
+        /// Path of the field.
+        param: String,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// A field has a value that means nothing.
+    #[error("{message}")]
+    Value {
+        /// The field.
+        param: &'static str,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// The `model` field is no form.
+    #[error(transparent)]
+    Form(#[from] FormError),
+}
+
+impl RequestError {
+    /// The error as its OpenAI body; the status is 400.
+    pub fn body(&self) -> ErrorBody {
+        let code = match self {
+            Self::NotUtf8 { .. } => "invalid_utf8",
+            Self::NotJson(_) => "invalid_json",
+            Self::TooDeep => "json_too_deep",
+            Self::Shape { .. } => "invalid_type",
+            Self::Value { .. } => "invalid_value",
+            Self::Form(_) => "invalid_model",
+        };
+        let body = ErrorBody::new(ErrorType::InvalidRequestError, code, self.to_string());
+        match self {
+            Self::Shape { param, .. } => body.param(param.clone()),
+            Self::Value { param, .. } => body.param(*param),
+            Self::Form(_) => body.param("model"),
+            _ => body,
+        }
+    }
+}
+
+/// A chat request over the raw body.
+#[derive(Debug)]
+pub struct ChatRequest<'a> {
+    pub(crate) raw: &'a str,
+    pub(crate) wire: Wire<'a>,
+    /// The forms to resolve in order: `model`, then `models`. Never empty.
+    pub forms: Vec<ModelForm>,
+    /// `metadata.industry` or `route.industry`, if it is one of the tags.
+    pub industry: Option<Industry>,
+    /// `route.strategy`.
+    pub strategy: Option<Strategy>,
+    /// The rest of the `route` object.
+    pub options: RouteOptions,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Wire<'a> {
+    #[serde(borrow)]
+    pub(crate) model: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) models: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) route: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) metadata: Option<&'a RawValue>,
+    #[serde(borrow)]
+    messages: Option<Conversation<'a>>,
+    stream: Option<bool>,
+    max_tokens: Option<u64>,
+    max_completion_tokens: Option<u64>,
+    #[serde(borrow)]
+    tools: Option<&'a RawValue>,
+    #[serde(borrow)]
+    functions: Option<&'a RawValue>,
+    #[serde(borrow)]
+    response_format: Option<&'a RawValue>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Route {
+    task: Option<Task>,
+    industry: Option<Industry>,
+    strategy: Option<Strategy>,
+    tradeoff: Option<f64>,
+    max_cost_usd: Option<f64>,
+    max_latency_ms: Option<u64>,
+    require: Vec<Capability>,
+    only: Vec<String>,
+    ignore: Vec<String>,
+    local_only: bool,
+    session_id: Option<String>,
+}
+
+impl<'a> ChatRequest<'a> {
+    /// Reads a body. One pass over the bytes; only what the router needs is decoded.
+    pub fn parse(body: &'a [u8]) -> Result<Self, RequestError> {
+        let raw = std::str::from_utf8(body).map_err(|e| RequestError::NotUtf8 { at: e.valid_up_to() })?;
+        let Object(wire): Object<Wire<'a>> = serde_json::from_str(raw).map_err(|_| explain(raw))?;
+        if too_deep(body) {
+            return Err(RequestError::TooDeep);
+        }
+        if wire.messages.as_ref().is_none_or(|m| m.turns == 0) {
+            let message = "messages must be an array of at least one message".to_owned();
+            return Err(RequestError::Value { param: "messages", message });
+        }
+        let forms = forms(&wire)?;
+        let route = route(&wire)?;
+        let industry = route.industry.or_else(|| metadata_industry(&wire));
+        let strategy = route.strategy;
+        Ok(Self { raw, forms, industry, strategy, options: options(route)?, wire })
+    }
+
+    /// The digest of the messages.
+    pub fn conversation(&self) -> Option<&Conversation<'a>> {
+        self.wire.messages.as_ref()
+    }
+
+    /// The text of the last user turn, for the classifier.
+    pub fn prompt(&self) -> Cow<'_, str> {
+        self.conversation().map_or(Cow::Borrowed(""), Conversation::last_user_text)
+    }
+
+    /// Facts of the request.
+    pub fn features(&self) -> RequestFeatures {
+        let declared = |raw: Option<&'a RawValue>| raw.filter(|raw| !is_empty(raw));
+        let tools = declared(self.wire.tools).or_else(|| declared(self.wire.functions));
+        let tool_tokens = tools.map_or(Tokens(0), |raw| Tokens::estimate(raw.get()));
+        let conversation = self.conversation();
+        RequestFeatures {
+            input_tokens: conversation.map_or(Tokens(0), |c| c.tokens) + tool_tokens,
+            max_output: self.wire.max_completion_tokens.or(self.wire.max_tokens).map(Tokens),
+            has_images: conversation.is_some_and(|c| c.has_images),
+            has_tools: tools.is_some(),
+            in_tool_loop: conversation.is_some_and(|c| c.in_tool_loop),
+            wants_json: self.wire.response_format.is_some_and(wants_json),
+            stream: self.wire.stream.unwrap_or(false),
+            turns: conversation.map_or(0, |c| c.turns),
+        }
+    }
+}
+
+/// The same failure again, slowly, for its path and place.
+fn explain(raw: &str) -> RequestError {
+    let mut deserializer = serde_json::Deserializer::from_str(raw);
+    let Err(error) = serde_path_to_error::deserialize::<_, Object<Wire<'_>>>(&mut deserializer) else {
+        let trailing = deserializer.end().err().map_or_else(|| "unreadable".to_owned(), |e| e.to_string());
+        return RequestError::NotJson(trailing);
+    };
+    let param = error.path().to_string();
+    let inner = error.into_inner();
+    if inner.is_data() && raw.trim_start().starts_with('{') {
+        RequestError::Shape { message: format!("{param}: {inner}"), param }
+    } else if inner.is_data() {
+        RequestError::NotJson("the top level must be an object".to_owned())
+    } else {
+        RequestError::NotJson(inner.to_string())
+    }
+}
+
+fn forms(wire: &Wire<'_>) -> Result<Vec<ModelForm>, RequestError> {
+    let mut forms = Vec::with_capacity(1);
+    if let Some(raw) = wire.model {
+        let name: Cow<'_, str> = decode(raw, "model", "a string")?;
+        forms.push(ModelForm::parse(&name)?);
+    }
+    if let Some(raw) = wire.models {
+        let names: Vec<String> = decode(raw, "models", "an array of strings")?;
+        for name in names {
+            forms.push(ModelForm::parse(&name)?);
+        }
+    }
+    if forms.is_empty() {
+        let message = "model is missing: name one, or ask for `auto`".to_owned();
+        return Err(RequestError::Value { param: "model", message });
+    }
+    Ok(forms)
+}
+
+fn route(wire: &Wire<'_>) -> Result<Route, RequestError> {
+    let Some(raw) = wire.route else { return Ok(Route::default()) };
+    let mut deserializer = serde_json::Deserializer::from_str(raw.get());
+    serde_path_to_error::deserialize(&mut deserializer).map(|Object(route)| route).map_err(|error| {
+        let param = format!("route.{}", error.path());
+        RequestError::Shape { message: format!("{param}: {}", error.into_inner()), param }
+    })
+}
+
+fn options(route: Route) -> Result<RouteOptions, RequestError> {
+    let bad = |param, what: &str| Err(RequestError::Value { param, message: format!("{param} {what}") });
+    if route.tradeoff.is_some_and(|t| !(0.0..=1.0).contains(&t)) {
+        return bad("route.tradeoff", "must be between 0 (cheap) and 1 (best)");
+    }
+    if route.max_cost_usd.is_some_and(|c| !c.is_finite() || c < 0.0) {
+        return bad("route.max_cost_usd", "must be zero or more");
+    }
+    Ok(RouteOptions {
+        task: route.task,
+        tradeoff: route.tradeoff,
+        max_cost: route.max_cost_usd.map(MicroUsd::from_dollars),
+        max_latency_ms: route.max_latency_ms,
+        require: route.require,
+        only: route.only,
+        ignore: route.ignore,
+        local_only: route.local_only,
+        session_id: route.session_id,
+    })
+}
+
+/// `metadata` belongs to the client: an industry that is none of ours is none of our business.
+fn metadata_industry(wire: &Wire<'_>) -> Option<Industry> {
+    #[derive(Deserialize)]
+    struct Metadata<'a> {
+        #[serde(borrow)]
+        industry: Option<Cow<'a, str>>,
+    }
+    let metadata: Metadata<'_> = serde_json::from_str(wire.metadata?.get()).ok()?;
+    metadata.industry?.parse().ok()
+}
+
+fn decode<'a, T: Deserialize<'a>>(raw: &'a RawValue, param: &str, expected: &str) -> Result<T, RequestError> {
+    serde_json::from_str(raw.get()).map_err(|_| RequestError::Shape {
+        param: param.to_owned(),
+        message: format!("{param} must be {expected}"),
+    })
+}
+
+fn is_empty(raw: &RawValue) -> bool {
+    serde_json::from_str::<Vec<serde::de::IgnoredAny>>(raw.get()).is_ok_and(|list| list.is_empty())
+}
+
+fn wants_json(raw: &RawValue) -> bool {
+    #[derive(Deserialize)]
+    struct Format<'a> {
+        #[serde(borrow)]
+        r#type: Cow<'a, str>,
+    }
+    serde_json::from_str::<Format<'_>>(raw.get())
+        .is_ok_and(|f| matches!(f.r#type.as_ref(), "json_object" | "json_schema"))
+}

@@ -1,0 +1,296 @@
+//! Server-sent events of a streamed answer: cut at event borders, read on the way.
+//!
+//! Bytes in, whole events out: the tail of an event that has not ended yet is held back, so what the client
+//! has seen at any moment is a sequence of whole events, and an error can follow it. Chunks that end at a
+//! border pass without a copy.
+
+use bytes::{Buf, Bytes, BytesMut};
+use memchr::memmem;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use thiserror::Error;
+
+use crate::{
+    Usage,
+    answer::{error_message, with_model},
+    object::Object,
+};
+
+/// Why a stream cannot be passed on.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SseError {
+    /// One event is longer than the limit.
+    #[error("a single event is longer than {limit} bytes")]
+    TooLong {
+        /// The limit.
+        limit: usize,
+    },
+    /// An event's data is no JSON object.
+    #[error("an event is not a JSON object: {0}")]
+    NotJson(String),
+    /// The backend reports an error in the stream.
+    #[error("the backend reports: {0}")]
+    Error(String),
+}
+
+/// What was read of a stream so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SseSummary {
+    /// Some event carried content: text, reasoning or a tool call.
+    pub content: bool,
+    /// A choice finished.
+    pub finished: bool,
+    /// `[DONE]` came.
+    pub done: bool,
+    /// Events with data, `[DONE]` not counted.
+    pub events: u64,
+    /// Token counts, where the backend sent them.
+    pub usage: Usage,
+}
+
+/// Cuts one stream.
+#[derive(Debug)]
+pub struct SseEvents {
+    tail: BytesMut,
+    limit: usize,
+    model: String,
+    /// The first event told whether this backend names the model.
+    names_model: Option<bool>,
+    summary: SseSummary,
+}
+
+#[derive(Deserialize)]
+struct Chunk<'a> {
+    #[serde(borrow, default)]
+    model: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    error: Option<&'a RawValue>,
+    #[serde(default)]
+    usage: Option<Usage>,
+    #[serde(borrow, default)]
+    choices: Option<Vec<Choice<'a>>>,
+}
+
+#[derive(Deserialize)]
+struct Choice<'a> {
+    #[serde(borrow, default)]
+    delta: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    finish_reason: Option<&'a RawValue>,
+}
+
+impl SseEvents {
+    /// For a stream from the model `model`, with events of at most `limit` bytes.
+    pub fn new(model: impl Into<String>, limit: usize) -> Self {
+        Self {
+            tail: BytesMut::new(),
+            limit,
+            model: model.into(),
+            names_model: None,
+            summary: SseSummary::default(),
+        }
+    }
+
+    /// What was read so far.
+    pub const fn summary(&self) -> &SseSummary {
+        &self.summary
+    }
+
+    /// Takes the next bytes and gives back the whole events that are complete now; often empty or `chunk`
+    /// itself. On an error the events before it are lost only if they came in the same chunk as it.
+    pub fn push(&mut self, mut chunk: Bytes) -> Result<Bytes, SseError> {
+        if !self.tail.is_empty() {
+            self.tail.extend_from_slice(&chunk);
+            chunk = self.tail.split().freeze();
+        }
+        let border = last_border(&chunk);
+        let rest = chunk.split_off(border);
+        if rest.len() > self.limit {
+            return Err(SseError::TooLong { limit: self.limit });
+        }
+        self.tail.extend_from_slice(&rest);
+        self.read(chunk)
+    }
+
+    /// The stream has ended: an event whose blank line never came still counts if it is complete.
+    pub fn finish(&mut self) -> Result<Bytes, SseError> {
+        if self.tail.trim_ascii().is_empty() {
+            return Ok(self.tail.split().freeze());
+        }
+        self.tail.extend_from_slice(b"\n\n");
+        let rest = self.tail.split().freeze();
+        self.read(rest)
+    }
+
+    /// Reads whole events.
+    fn read(&mut self, events: Bytes) -> Result<Bytes, SseError> {
+        let mut rewritten: Option<Vec<u8>> = None;
+        let mut at = 0;
+        while at < events.len() {
+            let end = memchr::memchr2(b'\n', b'\r', &events[at..]).map_or(events.len(), |i| at + i + 1);
+            let line = &events[at..end];
+            if let Some(data) = line.strip_prefix(b"data:") {
+                let data = data.trim_ascii();
+                self.read_data(data)?;
+                if self.names_model == Some(false) && data.starts_with(b"{") {
+                    let out = rewritten.get_or_insert_with(|| events[..at].to_vec());
+                    out.extend_from_slice(b"data: ");
+                    out.extend_from_slice(&with_model(&Bytes::copy_from_slice(data), &self.model));
+                    out.push(b'\n');
+                    at = end;
+                    continue;
+                }
+            }
+            if let Some(out) = &mut rewritten {
+                out.extend_from_slice(line);
+            }
+            at = end;
+        }
+        Ok(rewritten.map_or(events, Bytes::from))
+    }
+
+    fn read_data(&mut self, data: &[u8]) -> Result<(), SseError> {
+        if data == b"[DONE]" {
+            self.summary.done = true;
+            return Ok(());
+        }
+        if data.is_empty() {
+            return Ok(());
+        }
+        self.summary.events += 1;
+        if !self.worth_parsing(data) {
+            return Ok(());
+        }
+        let Object(chunk): Object<Chunk<'_>> =
+            serde_json::from_slice(data).map_err(|e| SseError::NotJson(e.to_string()))?;
+        if let Some(error) = chunk.error.filter(|e| e.get() != "null") {
+            return Err(SseError::Error(error_message(error)));
+        }
+        self.names_model.get_or_insert(chunk.model.is_some());
+        if let Some(usage) = chunk.usage {
+            self.summary.usage = usage;
+        }
+        for choice in chunk.choices.iter().flatten() {
+            self.summary.content |= choice.delta.is_some_and(has_content);
+            self.summary.finished |= choice.finish_reason.is_some_and(|r| r.get() != "null");
+        }
+        Ok(())
+    }
+
+    /// Once content flows, an event that can carry nothing but more of it is not parsed: it is checked to be
+    /// an object and looked over for the words that matter.
+    fn worth_parsing(&self, data: &[u8]) -> bool {
+        let object = data.starts_with(b"{") && data.ends_with(b"}");
+        !object
+            || !self.summary.content
+            || memmem::find(data, b"\"error\"").is_some()
+            || memmem::find(data, b"\"usage\":{").is_some()
+            || memmem::find(data, b"\"usage\": {").is_some()
+            || memmem::find(data, b"\"finish_reason\":\"").is_some()
+            || memmem::find(data, b"\"finish_reason\": \"").is_some()
+    }
+}
+
+/// Whether a delta says more than the role.
+fn has_content(delta: &RawValue) -> bool {
+    let Ok(fields) = serde_json::from_str::<std::collections::HashMap<&str, &RawValue>>(delta.get()) else {
+        return false;
+    };
+    fields.iter().any(|(key, value)| *key != "role" && !matches!(value.get(), "null" | "\"\"" | "[]" | "{}"))
+}
+
+/// The index after the last blank line, 0 where there is none. Line ends are LF, CR LF or CR.
+fn last_border(chunk: &[u8]) -> usize {
+    let mut end = chunk.len();
+    while let Some(last) = memchr::memrchr2(b'\n', b'\r', &chunk[..end]) {
+        let before = &chunk[..last];
+        // the line end at `last` closes an empty line if another line end stands right before it
+        let before = if chunk[last] == b'\n' { before.strip_suffix(b"\r").unwrap_or(before) } else { before };
+        if before.last().is_some_and(|b| matches!(b, b'\n' | b'\r')) {
+            return last + 1;
+        }
+        end = before.len();
+    }
+    0
+}
+
+impl SseEvents {
+    /// Bytes held back because their event has not ended.
+    pub fn pending(&self) -> usize {
+        self.tail.remaining()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(text: &str) -> String {
+        format!(
+            "data: {{\"model\":\"m\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n"
+        )
+    }
+
+    #[test]
+    fn whole_events_pass_without_a_copy() {
+        let mut events = SseEvents::new("m", 1024);
+        let chunk = Bytes::from(event("hi"));
+        let out = events.push(chunk.clone()).unwrap();
+        assert_eq!(out.as_ptr(), chunk.as_ptr());
+        assert!(events.summary().content);
+    }
+
+    #[test]
+    fn halves_are_held_back() {
+        let mut events = SseEvents::new("m", 1024);
+        let text = event("hi") + &event("ho");
+        let (a, b) = text.split_at(text.len() - 10);
+        assert_eq!(events.push(Bytes::from(a.to_owned())).unwrap(), event("hi"));
+        assert!(events.pending() > 0);
+        assert_eq!(events.push(Bytes::from(b.to_owned())).unwrap(), event("ho"));
+        assert_eq!(events.pending(), 0);
+    }
+
+    #[test]
+    fn borders_of_every_line_end() {
+        for (text, border) in
+            [("a\n\nb", 3), ("a\r\n\r\nb", 5), ("a\r\rb", 3), ("a\nb", 0), ("", 0), ("a\r\n", 0), ("\n\n", 2)]
+        {
+            assert_eq!(last_border(text.as_bytes()), border, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn reads_usage_finish_and_done() {
+        let mut events = SseEvents::new("m", 1024);
+        let text = event("hi")
+            + "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n: keep-alive\n\n"
+            + "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":4,\"completion_tokens\":2}}\n\ndata: [DONE]\n\n";
+        assert_eq!(events.push(Bytes::from(text.clone())).unwrap(), text);
+        let s = *events.summary();
+        assert!(s.content && s.finished && s.done);
+        assert_eq!((s.events, s.usage.output.map(|t| t.0)), (3, Some(2)));
+    }
+
+    #[test]
+    fn errors_in_band_garbage_and_huge_lines_are_errors() {
+        let mut events = SseEvents::new("m", 64);
+        assert!(matches!(
+            events.push(Bytes::from_static(b"data: {\"error\":{\"message\":\"boom\"}}\n\n")),
+            Err(SseError::Error(m)) if m == "boom"
+        ));
+        assert!(matches!(events.push(Bytes::from_static(b"data: <html>\n\n")), Err(SseError::NotJson(_))));
+        assert!(matches!(events.push(Bytes::from(vec![b'a'; 65])), Err(SseError::TooLong { limit: 64 })));
+    }
+
+    #[test]
+    fn a_missing_model_is_put_in() {
+        let mut events = SseEvents::new("m", 1024);
+        let text = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\ndata: [DONE]\n\n";
+        let out = events.push(Bytes::from(text)).unwrap();
+        let expected =
+            "data: {\"model\":\"m\",\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\ndata: [DONE]\n\n";
+        assert_eq!(out, expected);
+    }
+}
