@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Everything that must hold before a change goes in. CI runs exactly this.
+#
+#   CARGO_TARGET_DIR   where to build (default: a cache folder, so that fresh clones do not start from nothing)
+#   CARGO_NET_OFFLINE  respected as cargo does
+set -euo pipefail
+exec </dev/null
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$HOME/.cache/pointsman/target}"
+export CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-never}"
+
+started=$SECONDS
+current=""
+section() {
+  current="$1"
+  printf '\n== %s (at %ss)\n' "$current" "$((SECONDS - started))"
+}
+ended() {
+  local rc=$?
+  if ((rc == 0)); then
+    printf '\n== all checks passed in %ss\n' "$((SECONDS - started))"
+  else
+    printf '\n== FAILED: %s (exit %s, after %ss)\n' "$current" "$rc" "$((SECONDS - started))"
+  fi
+}
+trap ended EXIT
+
+section "format"
+cargo fmt --all -- --check
+
+section "clippy"
+cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# built before the tests, because the end-to-end tests run it
+section "binary"
+cargo build --locked --bin pointsman
+
+section "tests"
+if cargo nextest --version >/dev/null 2>&1; then
+  cargo nextest run --workspace --locked --no-fail-fast --show-progress none --status-level slow --final-status-level fail
+else
+  echo "cargo-nextest is not installed: using cargo test"
+  cargo test --workspace --locked --no-fail-fast --lib --bins --tests
+fi
+
+section "doc tests"
+cargo test --workspace --locked --doc --quiet
+
+section "documentation"
+RUSTDOCFLAGS="-D warnings" cargo doc --workspace --locked --no-deps --quiet
+
+if cargo deny --version >/dev/null 2>&1; then
+  section "licences, bans, advisories"
+  cargo deny check
+else
+  echo "cargo-deny is not installed: licences, bans and advisories are not checked"
+fi
+
+if [[ -f scripts/clients.sh ]]; then
+  section "real clients"
+  bash scripts/clients.sh
+fi
