@@ -19,6 +19,9 @@ pub struct Policy {
     pub cost_scale_usd: (f64, f64),
     /// The latency scale in milliseconds for a whole answer: 0 at the first, 1 at the second.
     pub latency_scale_ms: (f64, f64),
+    /// Estimated input tokens are multiplied by this before they are held against a context window: the
+    /// first for a model that the client named (refuse only what surely does not fit), the second for `auto`.
+    pub context_slack: (f64, f64),
     /// Place on the cost scale of an unknown price. Never free.
     pub unknown_cost: f64,
     /// Time to first token assumed where nothing was observed, in milliseconds.
@@ -41,6 +44,7 @@ impl Default for Policy {
             caution: 0.5,
             cost_scale_usd: (1e-5, 1.0),
             latency_scale_ms: (100.0, 60_000.0),
+            context_slack: (0.7, 1.1),
             unknown_cost: 0.6,
             prior_ttft_ms: 800.0,
             prior_tpot_ms: 20.0,

@@ -162,9 +162,8 @@ pub struct Ranked {
     /// The model.
     #[serde(serialize_with = "spec_name", flatten)]
     pub spec: Arc<ModelSpec>,
-    /// What its place follows from; `None` for a named model, which is not scored.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub terms: Option<Terms>,
+    /// What its place follows from.
+    pub terms: Terms,
 }
 
 /// An ordered plan and why.

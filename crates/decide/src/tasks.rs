@@ -1,0 +1,84 @@
+//! How much each task counts for a request: the classifier's distribution, corrected by the request's own facts.
+
+use pointsman_types::{RequestFeatures, RouteReason, RouteRequest, Task};
+
+use crate::Signals;
+
+/// The mass that goes to `tool_use` when functions are declared, and in the middle of a tool loop.
+const TOOLS_DECLARED: f64 = 0.3;
+const TOOL_LOOP: f64 = 0.6;
+/// The mass that goes to all tasks alike when the classifier abstains.
+const ABSTAINED: f64 = 0.5;
+
+/// A distribution over [`Task::ALL`] and where it comes from.
+#[derive(Debug, Clone)]
+pub(crate) struct Weights {
+    pub(crate) p: [f64; Task::COUNT],
+    pub(crate) reason: RouteReason,
+    pub(crate) note: Option<String>,
+}
+
+impl Weights {
+    /// The expectation of `values` over the tasks.
+    pub(crate) fn expect(&self, values: impl Fn(usize) -> f64) -> f64 {
+        self.p.iter().enumerate().map(|(i, p)| p * values(i)).sum()
+    }
+}
+
+pub(crate) fn weigh(request: &RouteRequest, signals: &Signals) -> Weights {
+    if let Some(task) = request.options.task {
+        let mut p = [0.0; Task::COUNT];
+        p[task.index()] = 1.0;
+        return Weights { p, reason: RouteReason::AutoStated(task), note: None };
+    }
+    let Some(classification) = &signals.classification else {
+        let why = signals.unclassified.as_deref().unwrap_or("the classifier was not asked");
+        let p = with_tools(uniform(), &request.features);
+        let note = format!("{why}: balanced over all tasks");
+        return Weights { p, reason: RouteReason::AutoUnclassified, note: Some(note) };
+    };
+    let (top, confidence) = classification.top_task();
+    let classified = classification.task.0.map(f64::from);
+    if classification.abstained {
+        let p = with_tools(mix(classified, ABSTAINED, uniform()), &request.features);
+        let note =
+            format!("the classifier abstained ({top} {confidence:.2}): half its distribution, half balanced");
+        return Weights { p, reason: RouteReason::AutoAbstained, note: Some(note) };
+    }
+    let p = with_tools(classified, &request.features);
+    let reason = match top_of(&p) {
+        task if task == top => RouteReason::AutoTask(task),
+        task => RouteReason::AutoRequest(task),
+    };
+    Weights { p, reason, note: None }
+}
+
+fn uniform() -> [f64; Task::COUNT] {
+    [1.0 / Task::COUNT as f64; Task::COUNT]
+}
+
+/// Functions in the request are a fact; what the classifier makes of the text is a guess.
+fn with_tools(p: [f64; Task::COUNT], features: &RequestFeatures) -> [f64; Task::COUNT] {
+    let share = match (features.in_tool_loop, features.has_tools) {
+        (true, _) => TOOL_LOOP,
+        (false, true) => TOOLS_DECLARED,
+        (false, false) => return p,
+    };
+    let mut tool_use = [0.0; Task::COUNT];
+    tool_use[Task::ToolUse.index()] = 1.0;
+    mix(p, share, tool_use)
+}
+
+fn mix(p: [f64; Task::COUNT], share: f64, other: [f64; Task::COUNT]) -> [f64; Task::COUNT] {
+    std::array::from_fn(|i| (1.0 - share) * p[i] + share * other[i])
+}
+
+fn top_of(p: &[f64; Task::COUNT]) -> Task {
+    let mut best = 0;
+    for i in 1..Task::COUNT {
+        if p[i] > p[best] {
+            best = i;
+        }
+    }
+    Task::ALL[best]
+}
