@@ -1,0 +1,110 @@
+//! How an attempt fails.
+
+use std::{error::Error, time::Duration};
+
+use bytes::Bytes;
+use pointsman_types::{BackendId, Outcome};
+use thiserror::Error;
+
+/// Why the transport cannot be built.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum UpstreamError {
+    /// The base URL is no URL.
+    #[error("backend {backend}: base_url {url:?}: {why}")]
+    BaseUrl {
+        /// The backend.
+        backend: BackendId,
+        /// What was given.
+        url: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The key cannot stand in a header.
+    #[error("backend {backend}: the api key contains characters that no header may hold")]
+    Key {
+        /// The backend.
+        backend: BackendId,
+    },
+    /// The HTTP client could not be built.
+    #[error("backend {backend}: {why}")]
+    Client {
+        /// The backend.
+        backend: BackendId,
+        /// What is wrong.
+        why: String,
+    },
+}
+
+impl UpstreamError {
+    /// The error as a metric label.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::BaseUrl { .. } => "base_url",
+            Self::Key { .. } => "key",
+            Self::Client { .. } => "client",
+        }
+    }
+}
+
+/// One failed attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{message}")]
+pub struct AttemptError {
+    /// How it counts.
+    pub outcome: Outcome,
+    /// What happened, in words fit for a client: no key, no URL.
+    pub message: String,
+    /// The status, where an answer came.
+    pub status: Option<u16>,
+    /// `Retry-After` of a 429 or 503.
+    pub retry_after: Option<Duration>,
+    /// The backend's own error body, where the client is to see it as it is.
+    pub body: Option<Bytes>,
+}
+
+impl AttemptError {
+    pub(crate) fn new(outcome: Outcome, message: impl Into<String>) -> Self {
+        Self { outcome, message: message.into(), status: None, retry_after: None, body: None }
+    }
+
+    /// A failure of the connection or of HTTP itself.
+    pub(crate) fn transport(error: reqwest::Error) -> Self {
+        let outcome = if error.is_timeout() {
+            Outcome::Timeout
+        } else if error.is_connect() || error.is_request() || error.is_body() {
+            Outcome::Connect
+        } else {
+            Outcome::Protocol
+        };
+        // the URL may hold what a client should not see
+        Self::new(outcome, chain(&error.without_url()))
+    }
+
+    pub(crate) fn late(what: &str, after: Duration) -> Self {
+        Self::new(Outcome::Timeout, format!("{what} within {after:?}"))
+    }
+
+    pub(crate) fn protocol(message: impl Into<String>) -> Self {
+        Self::new(Outcome::Protocol, message)
+    }
+
+    /// Whether another backend may do better: not if the request itself is at fault.
+    pub fn may_retry_elsewhere(&self) -> bool {
+        self.outcome != Outcome::ClientError
+    }
+}
+
+/// An error and what it stems from, on one line.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        let inner_text = inner.to_string();
+        if !text.contains(&inner_text) {
+            text = format!("{text}: {inner_text}");
+        }
+        source = inner.source();
+    }
+    text
+}
