@@ -1,0 +1,306 @@
+//! One supervisor, its children, and what happens when one of them fails.
+
+use std::{
+    collections::VecDeque,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SupervisionEvent};
+use thiserror::Error;
+use tokio::{sync::oneshot, time::Instant};
+
+use crate::{
+    handle::{ActorHandle, Status},
+    mailbox::Envelope,
+};
+
+/// Why an actor could not be started.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ActorError {
+    /// Its own start failed.
+    #[error("{name} did not start: {why}")]
+    Start {
+        /// Name of the actor.
+        name: String,
+        /// What it said.
+        why: String,
+    },
+    /// The supervisor is gone.
+    #[error("{name}: the supervisor has stopped")]
+    NoSupervisor {
+        /// Name of the actor.
+        name: String,
+    },
+}
+
+impl ActorError {
+    /// The error as a metric label.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Start { .. } => "start",
+            Self::NoSupervisor { .. } => "no_supervisor",
+        }
+    }
+}
+
+/// How a failed child is brought back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RestartSettings {
+    /// This many restarts ...
+    pub restarts: usize,
+    /// ... in this time are too many.
+    pub within: Duration,
+    /// Delay before the first restart; doubled for each further one within the time.
+    pub first_delay: Duration,
+    /// The longest delay.
+    pub max_delay: Duration,
+}
+
+impl Default for RestartSettings {
+    fn default() -> Self {
+        Self {
+            restarts: 5,
+            within: Duration::from_secs(30),
+            first_delay: Duration::from_millis(10),
+            max_delay: Duration::from_secs(5),
+        }
+    }
+}
+
+type Spawned<'a> = Pin<Box<dyn Future<Output = Result<ActorCell, String>> + Send + 'a>>;
+
+/// A child, whatever its messages are.
+trait Child: Send + Sync {
+    fn name(&self) -> &str;
+    /// Starts it anew under `supervisor` and tells its handle.
+    fn spawn(&self, supervisor: ActorCell) -> Spawned<'_>;
+    /// Tells its handle that it is not there.
+    fn ended(&self, status: Status);
+}
+
+struct Factory<M, F> {
+    name: String,
+    handle: ActorHandle<M>,
+    make: F,
+}
+
+impl<M, A, F> Child for Factory<M, F>
+where
+    M: Send + 'static,
+    A: Actor<Msg = Envelope<M>, Arguments = ()>,
+    F: Fn() -> A + Send + Sync + 'static,
+{
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn spawn(&self, supervisor: ActorCell) -> Spawned<'_> {
+        Box::pin(async move {
+            let spawned = Actor::spawn_linked(None, (self.make)(), (), supervisor).await;
+            let (actor, _) = spawned.map_err(|error| error.to_string())?;
+            let cell = actor.get_cell();
+            self.handle.started(actor);
+            Ok(cell)
+        })
+    }
+
+    fn ended(&self, status: Status) {
+        self.handle.ended(status);
+    }
+}
+
+/// Names of children that failed too often, as readers see them.
+type Failed = Arc<Mutex<Vec<String>>>;
+
+/// Starts actors and restarts them. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Supervisor {
+    actor: ActorRef<SupervisorMsg>,
+    failed: Failed,
+}
+
+enum SupervisorMsg {
+    Adopt(Arc<dyn Child>, oneshot::Sender<Result<(), String>>),
+    Restart(usize),
+    Stop(Instant, oneshot::Sender<Vec<String>>),
+}
+
+struct SupervisorActor {
+    settings: RestartSettings,
+    failed: Failed,
+}
+
+struct Place {
+    child: Arc<dyn Child>,
+    cell: Option<ActorCell>,
+    /// When it was restarted, as far back as it matters.
+    restarts: VecDeque<Instant>,
+}
+
+#[derive(Default)]
+struct Places {
+    places: Vec<Place>,
+    stopping: bool,
+}
+
+impl Supervisor {
+    /// A supervisor without children.
+    pub async fn start(settings: RestartSettings) -> Result<Self, ActorError> {
+        let failed = Failed::default();
+        let actor = SupervisorActor { settings, failed: Arc::clone(&failed) };
+        let started = Actor::spawn(None, actor, ()).await;
+        let start =
+            |why: ractor::SpawnErr| ActorError::Start { name: "supervisor".to_owned(), why: why.to_string() };
+        Ok(Self { actor: started.map_err(start)?.0, failed })
+    }
+
+    /// Starts the actor that `make` builds, with a mailbox of `capacity` places, and builds it anew whenever
+    /// it fails. Children are stopped in reverse order of their start.
+    pub async fn spawn<M, A, F>(
+        &self,
+        name: &str,
+        capacity: usize,
+        make: F,
+    ) -> Result<ActorHandle<M>, ActorError>
+    where
+        M: Send + 'static,
+        A: Actor<Msg = Envelope<M>, Arguments = ()>,
+        F: Fn() -> A + Send + Sync + 'static,
+    {
+        let handle = ActorHandle::new(name, capacity);
+        let child = Arc::new(Factory { name: name.to_owned(), handle: handle.clone(), make });
+        let (done, started) = oneshot::channel();
+        let gone = || ActorError::NoSupervisor { name: name.to_owned() };
+        self.actor.send_message(SupervisorMsg::Adopt(child, done)).map_err(|_| gone())?;
+        match started.await {
+            Ok(Ok(())) => Ok(handle),
+            Ok(Err(why)) => Err(ActorError::Start { name: name.to_owned(), why }),
+            Err(_) => Err(gone()),
+        }
+    }
+
+    /// The children that failed too often and are not restarted any more.
+    pub fn failed(&self) -> Vec<String> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Refuses new messages everywhere, lets each child handle what it has, last started first, and ends it.
+    /// Returns the names of those that were still busy at the deadline and were killed.
+    pub async fn stop(&self, deadline: Instant) -> Vec<String> {
+        let (done, stopped) = oneshot::channel();
+        if self.actor.send_message(SupervisorMsg::Stop(deadline, done)).is_err() {
+            return Vec::new();
+        }
+        stopped.await.unwrap_or_default()
+    }
+}
+
+impl Actor for SupervisorActor {
+    type Msg = SupervisorMsg;
+    type State = Places;
+    type Arguments = ();
+
+    async fn pre_start(&self, _: ActorRef<SupervisorMsg>, (): ()) -> Result<Places, ActorProcessingErr> {
+        Ok(Places::default())
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<SupervisorMsg>,
+        message: SupervisorMsg,
+        state: &mut Places,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            SupervisorMsg::Adopt(child, done) => {
+                let spawned = child.spawn(myself.get_cell()).await;
+                let answer = spawned.map(|cell| {
+                    state.places.push(Place { child, cell: Some(cell), restarts: VecDeque::new() });
+                });
+                let _ = done.send(answer);
+            }
+            SupervisorMsg::Restart(index) => self.restart(&myself, index, state).await,
+            SupervisorMsg::Stop(deadline, done) => {
+                let _ = done.send(stop(state, deadline).await);
+                myself.stop(None);
+            }
+        }
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        myself: ActorRef<SupervisorMsg>,
+        event: SupervisionEvent,
+        state: &mut Places,
+    ) -> Result<(), ActorProcessingErr> {
+        let (cell, why) = match event {
+            SupervisionEvent::ActorFailed(cell, error) => (cell, error.to_string()),
+            SupervisionEvent::ActorTerminated(cell, _, reason) => {
+                (cell, reason.unwrap_or_else(|| "stopped".to_owned()))
+            }
+            _ => return Ok(()),
+        };
+        let is_it = |place: &Place| place.cell.as_ref().is_some_and(|c| c.get_id() == cell.get_id());
+        if let Some(index) = state.places.iter().position(is_it).filter(|_| !state.stopping) {
+            self.bring_back(&myself, index, &why, state);
+        }
+        Ok(())
+    }
+}
+
+impl SupervisorActor {
+    /// Plans a restart, or gives the child up.
+    fn bring_back(&self, myself: &ActorRef<SupervisorMsg>, index: usize, why: &str, state: &mut Places) {
+        let Some(place) = state.places.get_mut(index) else { return };
+        let now = Instant::now();
+        place.cell = None;
+        place.restarts.retain(|at| now.duration_since(*at) < self.settings.within);
+        let name = place.child.name();
+        if place.restarts.len() >= self.settings.restarts {
+            tracing::error!(actor = name, why, "failed too often: not restarted any more");
+            self.failed.lock().unwrap_or_else(PoisonError::into_inner).push(name.to_owned());
+            place.child.ended(Status::Failed);
+            return;
+        }
+        let doubled = 1_u32 << place.restarts.len().min(16);
+        let delay = self.settings.first_delay.saturating_mul(doubled).min(self.settings.max_delay);
+        tracing::warn!(actor = name, why, ?delay, "failed: restarting");
+        place.restarts.push_back(now);
+        place.child.ended(Status::Restarting);
+        myself.send_after(delay, move || SupervisorMsg::Restart(index));
+    }
+
+    async fn restart(&self, myself: &ActorRef<SupervisorMsg>, index: usize, state: &mut Places) {
+        let Some(child) = state.places.get(index).map(|place| Arc::clone(&place.child)) else { return };
+        if state.stopping {
+            return;
+        }
+        match child.spawn(myself.get_cell()).await {
+            Ok(cell) => {
+                if let Some(place) = state.places.get_mut(index) {
+                    place.cell = Some(cell);
+                }
+            }
+            Err(why) => self.bring_back(myself, index, &why, state),
+        }
+    }
+}
+
+async fn stop(state: &mut Places, deadline: Instant) -> Vec<String> {
+    state.stopping = true;
+    let mut killed = Vec::new();
+    for place in state.places.iter_mut().rev() {
+        place.child.ended(Status::Stopped);
+        let Some(cell) = place.cell.take() else { continue };
+        let left = deadline.saturating_duration_since(Instant::now());
+        if cell.drain_and_wait(Some(left)).await.is_err() {
+            cell.kill();
+            killed.push(place.child.name().to_owned());
+        }
+    }
+    killed
+}
