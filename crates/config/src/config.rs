@@ -1,0 +1,225 @@
+//! The checked configuration and how it is loaded.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+};
+
+use pointsman_catalog::CatalogSettings;
+use pointsman_classifier::ClassifierSettings;
+use pointsman_decide::Policy;
+use pointsman_latency::LatencySettings;
+use pointsman_types::{Endpoint, ModelForm, ModelId, ModelSpec};
+use pointsman_upstream::UpstreamSettings;
+use toml::de::DeTable;
+
+use crate::{
+    aliases,
+    backend::{self, BackendConfig, FromFile},
+    detect,
+    environment::Environment,
+    policy,
+    problem::{ConfigError, Origin, Problem, Severity},
+    reader::Section,
+    report::Report,
+    server::{self, ServerConfig},
+    tuning::{self, CatalogConfig},
+};
+
+/// Where a configuration comes from.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// The file that the command line names. It must exist.
+    pub file: Option<PathBuf>,
+    /// The file that is read where neither the command line nor `POINTSMAN_CONFIG` names one, if it exists.
+    pub default_file: Option<PathBuf>,
+    /// The environment variables.
+    pub environment: Environment,
+    /// The address that the command line names.
+    pub listen: Option<String>,
+}
+
+impl Sources {
+    /// The environment of this process, `./pointsman.toml`, and what the command line names.
+    pub fn of_process(file: Option<PathBuf>, listen: Option<String>) -> Self {
+        Self {
+            file,
+            default_file: Some(PathBuf::from("pointsman.toml")),
+            environment: Environment::of_process(),
+            listen,
+        }
+    }
+}
+
+/// A configuration without errors.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The file that was read.
+    pub file: Option<PathBuf>,
+    /// The address to serve on.
+    pub listen: SocketAddr,
+    /// The backends: those of the file in its order, then those of the environment.
+    pub backends: Vec<BackendConfig>,
+    /// A person's own names for models. Chains are followed: no value is itself a key.
+    pub aliases: BTreeMap<ModelId, ModelForm>,
+    /// The constants of a decision.
+    pub policy: Policy,
+    /// The classifier.
+    pub classifier: ClassifierSettings,
+    /// The freshness of the catalog.
+    pub catalog: CatalogConfig,
+    /// The observation windows.
+    pub latency: LatencySettings,
+    /// Limits of the HTTP face.
+    pub server: ServerConfig,
+    /// Facts worth a line in the log at the start.
+    pub notes: Vec<String>,
+    /// What hardly does what was meant. None is an error.
+    pub warnings: Vec<Problem>,
+}
+
+impl Config {
+    /// The address where nothing names one.
+    pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+
+    /// Loads and checks. The error holds every problem that was found, not just the first.
+    pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
+        match file_of(sources) {
+            Some((path, text)) => Self::parse(sources, Some(path), &text?),
+            None => Self::parse(sources, None, ""),
+        }
+    }
+
+    /// What the catalog actor is told.
+    pub fn catalog_settings(&self) -> CatalogSettings {
+        CatalogSettings {
+            backends: self.backends.iter().map(BackendConfig::catalog).collect(),
+            refresh: self.catalog.refresh,
+            timeout: self.catalog.timeout,
+            max_list_bytes: self.catalog.max_list_bytes,
+        }
+    }
+
+    /// What the transport is told of each backend.
+    pub fn upstream_settings(&self) -> Vec<UpstreamSettings> {
+        self.backends.iter().map(BackendConfig::upstream).collect()
+    }
+
+    /// What the latency actors are told.
+    pub fn latency_settings(&self) -> LatencySettings {
+        self.latency
+    }
+
+    /// What the classifier is told.
+    pub fn classifier_settings(&self) -> ClassifierSettings {
+        self.classifier.clone()
+    }
+
+    /// The constants of a decision.
+    pub fn policy(&self) -> Policy {
+        self.policy.clone()
+    }
+
+    /// Adds a backend that serves exactly these models, such as one of the demo's.
+    pub fn add_backend(&mut self, endpoint: Endpoint, models: Vec<ModelSpec>) -> Result<(), ConfigError> {
+        if self.backends.iter().any(|backend| backend.endpoint.id == endpoint.id) {
+            return Err(ConfigError::BackendExists(endpoint.id.to_string()));
+        }
+        self.backends.push(BackendConfig::fixed(endpoint, models));
+        Ok(())
+    }
+
+    fn parse(sources: &Sources, file: Option<PathBuf>, text: &str) -> Result<Self, ConfigError> {
+        let name = file.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
+        let report = Report::new(&name, text);
+        let (document, mistakes) = DeTable::parse_recoverable(text);
+        for mistake in mistakes {
+            report.syntax(&mistake.span().unwrap_or(0..0), mistake.message());
+        }
+        let folder = file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
+        let mut config = Self::read(Section::root(&report, &document), sources, folder, &report);
+        if let Some(listen) = outer_listen(sources, &report) {
+            config.listen = listen;
+        }
+        let (problems, notes, failed) = report.into_parts();
+        if failed {
+            return Err(ConfigError::Invalid(problems));
+        }
+        Ok(Self { file, notes, warnings: problems, ..config })
+    }
+
+    /// Everything but the notes and warnings, with defaults in the place of what is wrong.
+    fn read(mut root: Section<'_>, sources: &Sources, folder: &Path, report: &Report) -> Self {
+        let listen = root.get("listen").and_then(|value| {
+            let text = value.text()?;
+            address(text).map_err(|why| value.fail(why)).ok()
+        });
+        let stated = root.get("backends").map(|v| backend::read_all(&v, &sources.environment));
+        let stated = stated.unwrap_or_default();
+        let detected = detect::backends(&sources.environment, &stated, report);
+        let aliases = root.get("aliases").map(|v| aliases::read(&v)).unwrap_or_default();
+        let policy = root.get("policy").map(|v| policy::read(&v)).unwrap_or_default();
+        let classifier =
+            root.get("classifier").map(|v| tuning::read_classifier(&v, folder)).unwrap_or_default();
+        let catalog = root.get("catalog").map(|v| tuning::read_catalog(&v)).unwrap_or_default();
+        let server = root.get("server").map(|v| server::read(&v)).unwrap_or_default();
+        for later in ["rules", "classes"] {
+            root.refuse(later, "not supported yet");
+        }
+        root.finish();
+        Self {
+            file: None,
+            listen: listen.unwrap_or(Self::DEFAULT_LISTEN),
+            backends: stated.into_iter().map(|FromFile { config, .. }| config).chain(detected).collect(),
+            aliases,
+            policy,
+            classifier,
+            catalog,
+            latency: LatencySettings::default(),
+            server,
+            notes: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+}
+
+/// The file to read and what reading it gave; none where none is named and the default one does not exist.
+fn file_of(sources: &Sources) -> Option<(PathBuf, Result<String, ConfigError>)> {
+    let named =
+        sources.file.clone().or_else(|| sources.environment.get("POINTSMAN_CONFIG").map(PathBuf::from));
+    let (path, must_exist) = match named {
+        Some(path) => (path, true),
+        None => (sources.default_file.clone()?, false),
+    };
+    match fs::read_to_string(&path) {
+        Err(why) if why.kind() == io::ErrorKind::NotFound && !must_exist => None,
+        Err(source) => Some((path.clone(), Err(ConfigError::Read { path, source }))),
+        Ok(text) => Some((path, Ok(text))),
+    }
+}
+
+/// The address that the command line or the environment names; the command line outranks, both are checked.
+fn outer_listen(sources: &Sources, report: &Report) -> Option<SocketAddr> {
+    let read = |origin: Origin, key: &str, text: &str| {
+        address(text).map_err(|why| report.outside(Severity::Error, origin, key, why)).ok()
+    };
+    let variable = "POINTSMAN_LISTEN";
+    let environment =
+        sources.environment.get(variable).and_then(|text| read(Origin::Environment, variable, text));
+    let option = sources.listen.as_deref().and_then(|text| read(Origin::CommandLine, "--listen", text));
+    option.or(environment)
+}
+
+/// `address:port`, where the address may be `localhost` or left out, which is the loopback one too: serving
+/// every interface is asked for in full.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let text = text.trim();
+    let port = text.strip_prefix("localhost:").or_else(|| text.strip_prefix(':'));
+    let parsed = match port {
+        Some(port) => port.parse().ok().map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
+        None => text.parse().ok(),
+    };
+    parsed.ok_or_else(|| format!("`{text}` is not an address and a port, for example 127.0.0.1:8080"))
+}

@@ -1,0 +1,64 @@
+//! `[policy]`: the constants of a decision.
+
+use pointsman_decide::Policy;
+
+use crate::{
+    model::by_task,
+    reader::{Section, Value},
+};
+
+/// Reads the section over the defaults.
+pub(crate) fn read(value: &Value<'_>) -> Policy {
+    let mut policy = Policy::default();
+    let Some(mut section) = value.section() else { return policy };
+    if let Some(value) = section.get("weights") {
+        weights(&value, &mut policy);
+    }
+    set(&mut section, "caution", 10.0, &mut policy.caution);
+    scale(&mut section, "cost_scale_usd", 1e6, &mut policy.cost_scale_usd);
+    scale(&mut section, "latency_scale_ms", 1e9, &mut policy.latency_scale_ms);
+    set(&mut section, "unknown_cost", 1.0, &mut policy.unknown_cost);
+    set(&mut section, "prior_ttft_ms", 1e9, &mut policy.prior_ttft_ms);
+    set(&mut section, "prior_tpot_ms", 1e9, &mut policy.prior_tpot_ms);
+    set(&mut section, "prior_samples", 1e6, &mut policy.prior_samples);
+    if let Some(value) = section.get("expected_output") {
+        for (task, tokens) in by_task(&value, |v| v.count(1..=1_000_000)).unwrap_or_default() {
+            policy.expected_output[task.index()] = tokens;
+        }
+    }
+    section.finish();
+    policy
+}
+
+fn weights(value: &Value<'_>, policy: &mut Policy) {
+    let Some(mut section) = value.section() else { return };
+    set(&mut section, "quality", 100.0, &mut policy.quality);
+    set(&mut section, "cost", 100.0, &mut policy.cost);
+    set(&mut section, "latency", 100.0, &mut policy.latency);
+    set(&mut section, "errors", 100.0, &mut policy.errors);
+    section.finish();
+    if policy.quality + policy.cost + policy.latency <= 0.0 {
+        value.fail("quality, cost and latency are all 0: nothing would tell one model from another");
+    }
+}
+
+/// A number from 0 to `most`.
+fn set(section: &mut Section<'_>, key: &'static str, most: f64, slot: &mut f64) {
+    if let Some(number) = section.get(key).and_then(|v| v.number(0.0..=most)) {
+        *slot = number;
+    }
+}
+
+/// Two ends of a logarithmic scale: above zero, the lower one first.
+fn scale(section: &mut Section<'_>, key: &'static str, most: f64, slot: &mut (f64, f64)) {
+    let Some(value) = section.get(key) else { return };
+    let Some(ends) = value.list() else { return };
+    let [low, high] = ends.as_slice() else {
+        return value.fail("expected two numbers, the lower end and the upper end");
+    };
+    let (Some(low), Some(high)) = (low.number(0.0..=most), high.number(0.0..=most)) else { return };
+    if low <= 0.0 || low >= high {
+        return value.fail("the scale is logarithmic: 0 < lower end < upper end");
+    }
+    *slot = (low, high);
+}

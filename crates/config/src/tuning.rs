@@ -1,0 +1,93 @@
+//! `[classifier]` and `[catalog]`: how the parts behind the router are run.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use pointsman_classifier::{ArtifactSource, ClassifierSettings};
+
+use crate::reader::Value;
+
+pub(crate) const MILLISECOND: Duration = Duration::from_millis(1);
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const MINUTE: Duration = Duration::from_mins(1);
+pub(crate) const DAY: Duration = Duration::from_hours(24);
+
+/// How the catalog is kept fresh.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CatalogConfig {
+    /// Time between two syncs of one backend.
+    pub refresh: Duration,
+    /// Deadline of one model-list request.
+    pub timeout: Duration,
+    /// Longest model list that is read, in bytes.
+    pub max_list_bytes: usize,
+}
+
+impl Default for CatalogConfig {
+    fn default() -> Self {
+        Self { refresh: MINUTE, timeout: Duration::from_secs(10), max_list_bytes: 16 << 20 }
+    }
+}
+
+/// Reads `[catalog]` over the defaults.
+pub(crate) fn read_catalog(value: &Value<'_>) -> CatalogConfig {
+    let mut catalog = CatalogConfig::default();
+    let Some(mut section) = value.section() else { return catalog };
+    if let Some(time) = section.get("refresh").and_then(|v| v.duration(SECOND..=DAY)) {
+        catalog.refresh = time;
+    }
+    if let Some(time) = section.get("timeout").and_then(|v| v.duration(MILLISECOND * 10..=MINUTE * 10)) {
+        catalog.timeout = time;
+    }
+    section.finish();
+    catalog
+}
+
+/// Reads `[classifier]` over the defaults. `folder` is where the file is: relative paths start there.
+pub(crate) fn read_classifier(value: &Value<'_>, folder: &Path) -> ClassifierSettings {
+    let mut classifier = ClassifierSettings::default();
+    let Some(mut section) = value.section() else { return classifier };
+    if let Some(artifact) = section.get("embedder").and_then(|v| artifact(&v, folder)) {
+        classifier.artifact = artifact;
+    }
+    if let Some(value) = section.get("mode") {
+        mode(&value);
+    }
+    if let Some(time) = section.get("deadline").and_then(|v| v.duration(MILLISECOND..=MINUTE)) {
+        classifier.deadline = time;
+    }
+    if let Some(size) = section.get("queue").and_then(|v| v.size(1..=1_000_000)) {
+        classifier.queue = size;
+    }
+    if let Some(size) = section.get("max_batch").and_then(|v| v.size(1..=1024)) {
+        classifier.max_batch = size;
+    }
+    section.refuse("thresholds", "not supported yet: the artifact brings its own");
+    section.finish();
+    classifier
+}
+
+fn mode(value: &Value<'_>) {
+    match value.text() {
+        None | Some("fast") => {}
+        Some(later @ ("deep" | "cascade")) => {
+            value.fail(format!("mode `{later}` is not supported yet; the only one is \"fast\""));
+        }
+        Some(other) => value.fail(format!("unknown mode `{other}`; the only one is \"fast\"")),
+    }
+}
+
+fn artifact(value: &Value<'_>, folder: &Path) -> Option<ArtifactSource> {
+    let text = value.text()?;
+    if text == "default" {
+        return Some(ArtifactSource::BuiltIn);
+    }
+    let path: PathBuf = folder.join(text);
+    if path.is_dir() {
+        return Some(ArtifactSource::Folder(path));
+    }
+    value.fail(format!("`{text}` is neither \"default\" nor a folder with an embedder"));
+    None
+}
