@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use pointsman_types::{ModelForm, ModelId};
+use pointsman_types::ModelForm;
 
 use crate::reader::Value;
 
 /// Reads the table and follows each chain to its end, so that who looks a name up does so once. A chain that
 /// never ends is reported at each of its names.
-pub(crate) fn read(value: &Value<'_>) -> BTreeMap<ModelId, ModelForm> {
+pub(crate) fn read(value: &Value<'_>) -> BTreeMap<String, ModelForm> {
     let Some(section) = value.section() else { return BTreeMap::new() };
     let mut stated = BTreeMap::new();
     for (name, target) in section.entries() {
@@ -25,7 +25,7 @@ pub(crate) fn read(value: &Value<'_>) -> BTreeMap<ModelId, ModelForm> {
     let mut aliases = BTreeMap::new();
     for (name, (value, _)) in &stated {
         match end_of(name, &stated) {
-            Ok(form) => drop(aliases.insert(ModelId::from(*name), form.clone())),
+            Ok(form) => drop(aliases.insert((*name).to_owned(), form.clone())),
             Err(chain) => value.fail(format!("an alias that leads back to itself: {}", chain.join(" -> "))),
         }
     }

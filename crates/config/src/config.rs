@@ -11,7 +11,7 @@ use pointsman_catalog::CatalogSettings;
 use pointsman_classifier::ClassifierSettings;
 use pointsman_decide::Policy;
 use pointsman_latency::LatencySettings;
-use pointsman_types::{Endpoint, ModelForm, ModelId, ModelSpec};
+use pointsman_types::{Endpoint, ModelForm, ModelSpec};
 use pointsman_upstream::UpstreamSettings;
 use toml::de::DeTable;
 
@@ -63,7 +63,7 @@ pub struct Config {
     /// The backends: those of the file in its order, then those of the environment.
     pub backends: Vec<BackendConfig>,
     /// A person's own names for models. Chains are followed: no value is itself a key.
-    pub aliases: BTreeMap<ModelId, ModelForm>,
+    pub aliases: BTreeMap<String, ModelForm>,
     /// The constants of a decision.
     pub policy: Policy,
     /// The classifier.
