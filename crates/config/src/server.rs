@@ -12,7 +12,7 @@ use crate::{
 pub struct ServerConfig {
     /// The longest request body that is read, in bytes.
     pub body_limit_bytes: usize,
-    /// From the last byte of the request to the last byte of the answer.
+    /// From a request to the first content byte of its answer, over all attempts.
     pub request_timeout: Duration,
     /// How long open answers may go on after a shutdown was asked for.
     pub grace: Duration,
