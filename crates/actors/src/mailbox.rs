@@ -13,19 +13,21 @@ use tokio::{
 /// A place in a bounded mailbox, given back on drop.
 #[derive(Debug)]
 pub struct Permit {
-    _place: OwnedSemaphorePermit,
-    handled: Arc<AtomicU64>,
+    /// `None` for what an actor sends to itself.
+    place: Option<(OwnedSemaphorePermit, Arc<AtomicU64>)>,
 }
 
 impl Permit {
     pub(crate) fn new(place: OwnedSemaphorePermit, handled: Arc<AtomicU64>) -> Self {
-        Self { _place: place, handled }
+        Self { place: Some((place, handled)) }
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.handled.fetch_add(1, Ordering::Relaxed);
+        if let Some((_, handled)) = &self.place {
+            handled.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -39,6 +41,12 @@ pub struct Envelope<M> {
 impl<M> Envelope<M> {
     pub(crate) fn new(message: M, permit: Permit) -> Self {
         Self { message, permit }
+    }
+
+    /// What an actor sends to itself, a timer's tick or the result of its own task: it takes no place in the
+    /// mailbox, so an actor must bound such messages by itself.
+    pub const fn to_self(message: M) -> Self {
+        Self { message, permit: Permit { place: None } }
     }
 
     /// Message and permit. Hold the permit for as long as the message occupies the actor; a message that is

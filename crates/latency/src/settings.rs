@@ -15,6 +15,6 @@ pub struct LatencySettings {
 
 impl Default for LatencySettings {
     fn default() -> Self {
-        Self { window: Duration::from_secs(60), windows: 5, mailbox: 4096 }
+        Self { window: Duration::from_mins(1), windows: 5, mailbox: 4096 }
     }
 }
