@@ -12,12 +12,19 @@ export CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-never}"
 
 started=$SECONDS
 current=""
+summary=""
 section() {
   current="$1"
   printf '\n== %s (at %ss)\n' "$current" "$((SECONDS - started))"
 }
 ended() {
   local rc=$?
+  if [[ -n "$summary" ]]; then
+    # the runner's own closing lines once more: what follows them may be long
+    printf '\n== tests, as the runner ended\n'
+    grep -E '^ *(Summary|SIGSEGV|SIGABRT|FAIL|TIMEOUT)|^test result:|^error:' "$summary" | tail -n 40 || true
+    rm -f "$summary"
+  fi
   if ((rc == 0)); then
     printf '\n== all checks passed in %ss\n' "$((SECONDS - started))"
   else
@@ -32,29 +39,32 @@ cargo fmt --all -- --check
 section "clippy"
 cargo clippy --workspace --all-targets --locked -- -D warnings
 
+section "documentation"
+RUSTDOCFLAGS="-D warnings" cargo doc --workspace --locked --no-deps --quiet
+
+section "doc tests"
+# crates without any say so at length
+cargo test --workspace --locked --doc --quiet | { grep -vE '^$|^running 0 tests$|: ok\. 0 passed; 0 failed; 0 ignored' || true; }
+
 # built before the tests, because the end-to-end tests run it
 section "binary"
 cargo build --locked --bin pointsman
 
 section "tests"
+summary="$(mktemp)"
 if cargo nextest --version >/dev/null 2>&1; then
-  cargo nextest run --workspace --locked --no-fail-fast --show-progress none --status-level slow --final-status-level fail
+  cargo nextest run --workspace --locked --no-fail-fast --show-progress none --status-level slow \
+    --final-status-level fail 2>&1 | tee "$summary"
 else
   echo "cargo-nextest is not installed: using cargo test"
-  cargo test --workspace --locked --no-fail-fast --lib --bins --tests
+  cargo test --workspace --locked --no-fail-fast --lib --bins --tests 2>&1 | tee "$summary"
 fi
-
-section "doc tests"
-cargo test --workspace --locked --doc --quiet
-
-section "documentation"
-RUSTDOCFLAGS="-D warnings" cargo doc --workspace --locked --no-deps --quiet
 
 if cargo deny --version >/dev/null 2>&1; then
   section "licences, bans, advisories"
   cargo deny check
 else
-  echo "cargo-deny is not installed: licences, bans and advisories are not checked"
+  printf '\ncargo-deny is not installed: licences, bans and advisories are not checked\n'
 fi
 
 if [[ -f scripts/clients.sh ]]; then
