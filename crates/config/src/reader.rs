@@ -228,3 +228,26 @@ pub(crate) fn nearest<'n>(given: &str, names: impl Iterator<Item = &'n str>) -> 
     let name = names.min_by_key(slips)?;
     (slips(&name) <= (name.len() / 3).max(1)).then_some(name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn slips_of_the_pen_are_recognised_and_other_words_are_not() {
+        let keys = ["base_url", "name", "kind", "api_key_env", "max_concurrency"];
+        for (given, near) in [
+            ("bse_url", Some("base_url")),
+            ("baes_url", Some("base_url")),
+            ("base-url", Some("base_url")),
+            ("Name", Some("name")),
+            ("api_keyenv", Some("api_key_env")),
+            ("max_concurency", Some("max_concurrency")),
+            ("region", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(given, keys.into_iter()), near, "{given}");
+        }
+        assert_eq!(nearest("name", [].into_iter()), None);
+    }
+}

@@ -1,9 +1,11 @@
 //! Every mistake of a file in one report, each with its line and key.
 
+use std::fs;
+
 use insta::assert_snapshot;
 use pointsman_config::Severity;
 
-use crate::{load, report, report_under, without_folder};
+use crate::{example, load, report, report_under, without_folder};
 
 #[test]
 fn a_file_with_many_mistakes_gets_all_of_them_reported_at_once() {
@@ -229,4 +231,31 @@ fn a_scalar_in_the_place_of_a_table_is_a_type_error() {
         let report = report(&format!("{key} = 1\n"));
         assert!(report.starts_with(&format!("pointsman.toml:1: {key}: expected a")), "{report}");
     }
+}
+
+/// Cut anywhere, as an editor that saves half a file does, and with each line left out or said twice: whatever
+/// comes out is a configuration or a report whose places are in the file.
+#[test]
+fn no_damage_to_a_file_breaks_the_reader() {
+    let whole = fs::read_to_string(example()).unwrap();
+    let lines: Vec<&str> = whole.lines().collect();
+    let cut =
+        (0..whole.len()).step_by(17).filter(|at| whole.is_char_boundary(*at)).map(|at| whole[..at].to_owned());
+    let without = (0..lines.len()).map(|at| [&lines[..at], &lines[at + 1..]].concat().join("\n"));
+    let twice = (0..lines.len()).map(|at| [&lines[..=at], &lines[at..]].concat().join("\n"));
+    let (mut good, mut bad) = (0, 0);
+    for text in cut.chain(without).chain(twice) {
+        match load(&text, &[("LAB_KEY", "k")]) {
+            Ok(_) => good += 1,
+            Err(error) => {
+                bad += 1;
+                assert!(error.problems().iter().any(|p| p.severity == Severity::Error), "{text}");
+                for problem in error.problems() {
+                    let line = problem.line.expect("a line");
+                    assert!((1..=text.lines().count() + 1).contains(&line), "{problem} in\n{text}");
+                }
+            }
+        }
+    }
+    assert!(good > 100 && bad > 100, "{good} good, {bad} bad");
 }
