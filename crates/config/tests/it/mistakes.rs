@@ -239,8 +239,10 @@ fn a_scalar_in_the_place_of_a_table_is_a_type_error() {
 fn no_damage_to_a_file_breaks_the_reader() {
     let whole = fs::read_to_string(example()).unwrap();
     let lines: Vec<&str> = whole.lines().collect();
-    let cut =
-        (0..whole.len()).step_by(17).filter(|at| whole.is_char_boundary(*at)).map(|at| whole[..at].to_owned());
+    let cut = (0..whole.len())
+        .step_by(17)
+        .filter(|at| whole.is_char_boundary(*at))
+        .map(|at| whole[..at].to_owned());
     let without = (0..lines.len()).map(|at| [&lines[..at], &lines[at + 1..]].concat().join("\n"));
     let twice = (0..lines.len()).map(|at| [&lines[..=at], &lines[at..]].concat().join("\n"));
     let (mut good, mut bad) = (0, 0);
