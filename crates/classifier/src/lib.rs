@@ -1,5 +1,25 @@
-//! The learned classifier: embedder on candle, heads, calibration, batching actor, training.
+//! The learned classifier: embedder, heads, calibration, batching actor, training.
+//!
+//! Owns everything that runs the model; candle and tokenizers are used nowhere else. Invariants: an artifact is
+//! used only if every file has the hash of its manifest and every tensor the shape of its configuration; any
+//! text, of any length, is answered in bounded time; the model runs on one thread of its own, never on a
+//! runtime worker; overload and lateness are values.
 
+mod actor;
+mod artifact;
+mod classifier;
+mod compute;
+mod error;
+pub mod evaluate;
+mod model;
+mod reading;
+mod reference;
 mod settings;
+mod tokens;
+pub mod train;
 
+pub use actor::ClassifierHandle;
+pub use artifact::{Abstain, ArtifactConfig, Temperatures};
+pub use classifier::{Classifier, EmbedderInfo};
+pub use error::ClassifierError;
 pub use settings::{ArtifactSource, ClassifierSettings};

@@ -1,0 +1,235 @@
+//! The folder a classifier is loaded from: `config.json`, `labels.json`, `tokenizer.json`,
+//! `model.safetensors` (the table), `heads.safetensors`, and `manifest.json` with the sha256 of each.
+
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use pointsman_types::{Industry, Task};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{ArtifactSource, ClassifierError, model::Model, reference::Tensors, tokens::Tokens};
+
+pub(crate) const CONFIG: &str = "config.json";
+pub(crate) const LABELS: &str = "labels.json";
+pub(crate) const TOKENIZER: &str = "tokenizer.json";
+pub(crate) const TABLE: &str = "model.safetensors";
+pub(crate) const HEADS: &str = "heads.safetensors";
+pub(crate) const MANIFEST: &str = "manifest.json";
+
+/// `models/default`, inside the binary.
+const BUILT_IN: [(&str, &[u8]); 6] = [
+    (CONFIG, include_bytes!("../../../models/default/config.json")),
+    (LABELS, include_bytes!("../../../models/default/labels.json")),
+    (TOKENIZER, include_bytes!("../../../models/default/tokenizer.json")),
+    (TABLE, include_bytes!("../../../models/default/model.safetensors")),
+    (HEADS, include_bytes!("../../../models/default/heads.safetensors")),
+    (MANIFEST, include_bytes!("../../../models/default/manifest.json")),
+];
+
+/// `config.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArtifactConfig {
+    /// Name of the embedder.
+    pub name: String,
+    /// `static`: token and token-pair embeddings. The only kind so far.
+    pub kind: String,
+    /// Width of the table.
+    pub dims: usize,
+    /// Width of the hidden layer.
+    pub hidden: usize,
+    /// Rows of the table for tokens.
+    pub vocab: u32,
+    /// Rows of the table for hashed pairs of tokens, after those of the tokens.
+    pub pairs: u32,
+    /// Tokens that are read of the start of a text.
+    pub head_tokens: usize,
+    /// Tokens that are read of the end of a longer text.
+    pub tail_tokens: usize,
+    /// Divide the logits by these before the softmax.
+    pub temperature: Temperatures,
+    /// Below these the classifier abstains.
+    pub abstain: Abstain,
+}
+
+/// Calibration temperatures.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Temperatures {
+    /// Of the task head.
+    pub task: f32,
+    /// Of the industry head.
+    pub industry: f32,
+}
+
+/// When the classifier says that it does not know.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Abstain {
+    /// The least task confidence.
+    pub task_confidence: f32,
+}
+
+/// `labels.json`: the order of the heads' outputs.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Labels {
+    pub(crate) task: Vec<String>,
+    pub(crate) industry: Vec<String>,
+}
+
+impl Labels {
+    pub(crate) fn ours() -> Self {
+        Self {
+            task: Task::ALL.iter().map(ToString::to_string).collect(),
+            industry: Industry::ALL.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+/// A checked artifact.
+#[derive(Debug)]
+pub(crate) struct Artifact {
+    pub(crate) config: ArtifactConfig,
+    pub(crate) tokens: Tokens,
+    pub(crate) model: Model,
+    /// The first 12 digits of the manifest's own sha256.
+    pub(crate) revision: String,
+    /// Bytes of all files.
+    pub(crate) size: usize,
+}
+
+impl Artifact {
+    pub(crate) fn load(source: &ArtifactSource) -> Result<Self, ClassifierError> {
+        let files = Files::read(source)?;
+        files.check_hashes()?;
+        let config: ArtifactConfig = files.json(CONFIG)?;
+        files.check_config(&config)?;
+        let labels: Labels = files.json(LABELS)?;
+        files.check_labels(&labels)?;
+        let rows = (config.vocab, config.pairs);
+        let tokenizer = files.path(TOKENIZER);
+        let cut = (config.head_tokens, config.tail_tokens);
+        let tokens = Tokens::load(files.bytes(TOKENIZER), &tokenizer, rows, cut)?;
+        let (table, heads) = (files.path(TABLE), files.path(HEADS));
+        let tensors = Tensors::read(files.bytes(HEADS), &heads)?;
+        let model = Model {
+            table: Tensors::read(files.bytes(TABLE), &table)?
+                .table((rows.0 + rows.1) as usize, config.dims)?,
+            hidden: tensors.dense("hidden", config.hidden, config.dims)?,
+            task: tensors.dense("task", Task::COUNT, config.hidden)?,
+            industry: tensors.dense("industry", Industry::COUNT, config.hidden)?,
+        };
+        let revision = sha256(files.bytes(MANIFEST))[..12].to_owned();
+        Ok(Self { config, tokens, model, revision, size: files.size() })
+    }
+}
+
+/// The files of an artifact, and where they were found.
+struct Files {
+    folder: PathBuf,
+    files: BTreeMap<&'static str, Cow<'static, [u8]>>,
+}
+
+impl Files {
+    fn read(source: &ArtifactSource) -> Result<Self, ClassifierError> {
+        let mut files = BTreeMap::new();
+        let folder = match source {
+            ArtifactSource::BuiltIn => {
+                files.extend(BUILT_IN.map(|(name, bytes)| (name, Cow::Borrowed(bytes))));
+                PathBuf::from("built-in:models/default")
+            }
+            ArtifactSource::Folder(folder) => {
+                for (name, _) in BUILT_IN {
+                    let path = folder.join(name);
+                    let bytes = fs::read(&path)
+                        .map_err(|e| ClassifierError::File { path: path.clone(), why: e.to_string() })?;
+                    files.insert(name, Cow::Owned(bytes));
+                }
+                folder.clone()
+            }
+        };
+        Ok(Self { folder, files })
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    fn bytes(&self, name: &str) -> &[u8] {
+        self.files.get(name).map_or(&[], |bytes| bytes)
+    }
+
+    fn size(&self) -> usize {
+        self.files.values().map(|bytes| bytes.len()).sum()
+    }
+
+    fn content(&self, name: &str, why: impl Into<String>) -> ClassifierError {
+        ClassifierError::Content { path: self.path(name), why: why.into() }
+    }
+
+    fn json<T: for<'a> Deserialize<'a>>(&self, name: &str) -> Result<T, ClassifierError> {
+        serde_json::from_slice(self.bytes(name)).map_err(|e| self.content(name, e.to_string()))
+    }
+
+    fn check_hashes(&self) -> Result<(), ClassifierError> {
+        let manifest: BTreeMap<String, String> = self.json(MANIFEST)?;
+        for (name, bytes) in self.files.iter().filter(|(name, _)| **name != MANIFEST) {
+            let expected =
+                manifest.get(*name).ok_or_else(|| self.content(MANIFEST, format!("no hash of {name}")))?;
+            let found = sha256(bytes);
+            if *expected != found {
+                return Err(ClassifierError::Hash {
+                    path: self.path(name),
+                    expected: expected.clone(),
+                    found,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn check_config(&self, config: &ArtifactConfig) -> Result<(), ClassifierError> {
+        let positive = |t: f32| t.is_finite() && t > 0.0;
+        let why = if config.kind != "static" {
+            format!("embedder kind `{}`; known: static", config.kind)
+        } else if !positive(config.temperature.task) || !positive(config.temperature.industry) {
+            "a temperature must be positive".to_owned()
+        } else if config.dims == 0 || config.hidden == 0 || config.head_tokens == 0 {
+            "dims, hidden and head_tokens must be positive".to_owned()
+        } else {
+            return Ok(());
+        };
+        Err(self.content(CONFIG, why))
+    }
+
+    fn check_labels(&self, labels: &Labels) -> Result<(), ClassifierError> {
+        let ours = Labels::ours();
+        if labels.task == ours.task && labels.industry == ours.industry {
+            return Ok(());
+        }
+        Err(self.content(LABELS, "the labels are not those of this version"))
+    }
+}
+
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Writes the manifest of a folder that holds all other files.
+pub(crate) fn write_manifest(folder: &Path) -> std::io::Result<()> {
+    let mut manifest = BTreeMap::new();
+    for (name, _) in BUILT_IN.iter().filter(|(name, _)| *name != MANIFEST) {
+        manifest.insert(*name, sha256(&fs::read(folder.join(name))?));
+    }
+    fs::write(folder.join(MANIFEST), serde_json::to_string_pretty(&manifest)? + "\n")
+}

@@ -1,0 +1,81 @@
+//! The thread that runs the model: one, named, off the runtime, inside its own rayon pool.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, mpsc},
+    thread,
+};
+
+use pointsman_actors::{Permit, Reply};
+use pointsman_types::Classification;
+use tokio::time::Instant;
+
+use crate::Classifier;
+
+/// One text that waits for its classification. The permit keeps its place in the actor's mailbox.
+pub(crate) struct Job {
+    pub(crate) text: String,
+    pub(crate) reply: Reply<Arc<Classification>>,
+    pub(crate) permit: Permit,
+}
+
+/// What a batch is.
+pub(crate) type Batch = Vec<Job>;
+
+/// The sending side of a compute thread. The thread ends when this is dropped.
+#[derive(Debug)]
+pub(crate) struct ComputeThread {
+    batches: mpsc::SyncSender<Batch>,
+}
+
+/// What the thread reports after each batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Done {
+    /// Ready for the next batch.
+    Batch,
+    /// The model panicked; the thread is gone.
+    Panicked,
+}
+
+impl ComputeThread {
+    /// Starts the thread; `done` is called on it after each batch.
+    pub(crate) fn start(
+        classifier: Arc<Classifier>,
+        done: impl Fn(Done) + Send + 'static,
+    ) -> std::io::Result<Self> {
+        // one batch is computed while at most one waits: the rest waits in the actor, where it can go stale
+        let (batches, inbox) = mpsc::sync_channel::<Batch>(1);
+        // its own pool of one: whatever candle or tokenizers spread over rayon stays on this thread's CPU
+        let pool =
+            rayon::ThreadPoolBuilder::new().num_threads(1).thread_name(|_| "classifier-pool".to_owned());
+        let pool = pool.build().map_err(std::io::Error::other)?;
+        thread::Builder::new().name("classifier".to_owned()).spawn(move || {
+            while let Ok(batch) = inbox.recv() {
+                let ran = catch_unwind(AssertUnwindSafe(|| pool.install(|| run(&classifier, batch))));
+                if ran.is_err() {
+                    done(Done::Panicked);
+                    return;
+                }
+                done(Done::Batch);
+            }
+        })?;
+        Ok(Self { batches })
+    }
+
+    /// Hands a batch over. It comes back where the thread is busy or gone.
+    pub(crate) fn send(&self, batch: Batch) -> Result<(), Batch> {
+        self.batches.try_send(batch).map_err(|error| match error {
+            mpsc::TrySendError::Full(batch) | mpsc::TrySendError::Disconnected(batch) => batch,
+        })
+    }
+}
+
+/// Answers what still waits; what went stale is not computed.
+fn run(classifier: &Classifier, batch: Batch) {
+    for Job { text, reply, permit } in batch {
+        if !reply.is_stale(Instant::now()) {
+            reply.send(Arc::new(classifier.classify(&text)));
+        }
+        drop(permit);
+    }
+}

@@ -1,0 +1,69 @@
+//! From text to rows of the embedding table: its tokens, then its pairs of neighbours.
+
+use std::path::Path;
+
+use tokenizers::Tokenizer;
+
+use crate::ClassifierError;
+
+/// The tokenizer and how its tokens become rows.
+#[derive(Debug)]
+pub(crate) struct Tokens {
+    tokenizer: Tokenizer,
+    /// Rows `0..vocab` are tokens, the `pairs` rows after them are hashed pairs.
+    vocab: u32,
+    pairs: u32,
+    head: usize,
+    tail: usize,
+}
+
+/// The rows of one text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Rows {
+    pub(crate) tokens: Vec<u32>,
+    pub(crate) pairs: Vec<u32>,
+}
+
+impl Tokens {
+    /// `json` is a `tokenizer.json` with at most `vocab` tokens. Of a long text the first `head` and the last
+    /// `tail` tokens are read.
+    pub(crate) fn load(
+        json: &[u8],
+        path: &Path,
+        (vocab, pairs): (u32, u32),
+        (head, tail): (usize, usize),
+    ) -> Result<Self, ClassifierError> {
+        let content = |why: String| ClassifierError::Content { path: path.to_owned(), why };
+        let mut tokenizer = Tokenizer::from_bytes(json).map_err(|e| content(e.to_string()))?;
+        // limits of its own would pad short texts and cut long ones in the wrong place
+        tokenizer.with_padding(None);
+        tokenizer.with_truncation(None).map_err(|e| content(e.to_string()))?;
+        let size = tokenizer.get_vocab_size(true);
+        if size > vocab as usize {
+            return Err(content(format!("{size} tokens, and the configuration has room for {vocab}")));
+        }
+        Ok(Self { tokenizer, vocab, pairs, head, tail })
+    }
+
+    /// The rows of `text`; none where it has no tokens.
+    pub(crate) fn rows(&self, text: &str) -> Rows {
+        let mut tokens = match self.tokenizer.encode_fast(text, false) {
+            Ok(encoding) => encoding.get_ids().to_vec(),
+            // a text that cannot be tokenised says nothing
+            Err(_) => Vec::new(),
+        };
+        if tokens.len() > self.head + self.tail {
+            tokens.drain(self.head..tokens.len() - self.tail);
+        }
+        tokens.retain(|id| *id < self.vocab);
+        let pairs = tokens.windows(2).map(|w| self.pair(w[0], w[1])).collect();
+        Rows { tokens, pairs }
+    }
+
+    /// The row of a pair: a multiplicative hash of both ids.
+    pub(crate) fn pair(&self, a: u32, b: u32) -> u32 {
+        let key = (u64::from(a) << 32) | u64::from(b);
+        let hash = (key ^ (key >> 29)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        self.vocab + ((hash >> 40) % u64::from(self.pairs.max(1))) as u32
+    }
+}

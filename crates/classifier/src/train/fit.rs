@@ -1,0 +1,256 @@
+//! Stochastic gradient descent on the static embedder and its heads.
+//!
+//! The table is updated row by row with Adagrad (Duchi et al. 2011, one accumulator a row): only the rows of a
+//! text have a gradient, and an optimiser over the whole table would touch a thousand times more. The dense
+//! layers use Adam (Kingma and Ba 2014) on small batches.
+
+use pointsman_types::{Industry, Task};
+
+use super::random::Random;
+use crate::{
+    model::{Dense, Logits, Model, Table, dot, softmax},
+    tokens::Rows,
+};
+
+/// One text, as the fit sees it.
+#[derive(Debug, Clone)]
+pub(crate) struct Sample {
+    /// The text itself and its variations; one of them is drawn each time.
+    pub(crate) views: Vec<Rows>,
+    pub(crate) task: Option<usize>,
+    pub(crate) industry: Option<usize>,
+    /// How much it counts.
+    pub(crate) weight: f32,
+}
+
+/// What is tuned.
+#[derive(Debug, Clone)]
+pub(crate) struct FitSettings {
+    pub(crate) hidden: usize,
+    pub(crate) epochs: usize,
+    pub(crate) table_rate: f32,
+    pub(crate) dense_rate: f32,
+    pub(crate) batch: usize,
+    pub(crate) row_dropout: f32,
+    pub(crate) hidden_dropout: f32,
+    pub(crate) smoothing: f32,
+    pub(crate) weight_decay: f32,
+    pub(crate) seed: u64,
+}
+
+/// The embedding table in full precision.
+#[derive(Debug, Clone)]
+pub(crate) struct FloatTable {
+    pub(crate) values: Vec<f32>,
+    pub(crate) dims: usize,
+}
+
+pub(crate) struct Fitted {
+    table: FloatTable,
+    hidden: Dense,
+    task: Dense,
+    industry: Dense,
+}
+
+impl Fitted {
+    /// The weights as they are shipped.
+    pub(crate) fn quantised(&self) -> Model {
+        Model {
+            table: Table::quantise(&self.table.values, self.table.dims),
+            hidden: self.hidden.clone(),
+            task: self.task.clone(),
+            industry: self.industry.clone(),
+        }
+    }
+}
+
+/// A dense layer, its gradient, and Adam's moments.
+struct Layer {
+    dense: Dense,
+    gradient: Vec<f32>,
+    moments: Vec<(f32, f32)>,
+    steps: i32,
+}
+
+impl Layer {
+    fn new(outputs: usize, inputs: usize, random: &mut Random) -> Self {
+        let bound = (6.0 / (inputs + outputs) as f32).sqrt();
+        let weight = (0..outputs * inputs).map(|_| (random.unit() * 2.0 - 1.0) * bound).collect();
+        let size = outputs * inputs + outputs;
+        Self {
+            dense: Dense { weight, bias: vec![0.0; outputs] },
+            gradient: vec![0.0; size],
+            moments: vec![(0.0, 0.0); size],
+            steps: 0,
+        }
+    }
+
+    /// Adds the gradient for one sample, and what flows back to the input.
+    fn backward(&mut self, input: &[f32], upstream: &[f32], back: &mut [f32]) {
+        let n = input.len();
+        for (o, &g) in upstream.iter().enumerate() {
+            let row = o * n..(o + 1) * n;
+            for (dw, x) in self.gradient[row.clone()].iter_mut().zip(input) {
+                *dw += g * x;
+            }
+            for (db, w) in back.iter_mut().zip(&self.dense.weight[row]) {
+                *db += g * w;
+            }
+        }
+        let biases = self.dense.weight.len();
+        for (db, g) in self.gradient[biases..].iter_mut().zip(upstream) {
+            *db += g;
+        }
+    }
+
+    fn step(&mut self, rate: f32, decay: f32, samples: usize) {
+        self.steps += 1;
+        let (c1, c2) = (1.0 - 0.9_f32.powi(self.steps), 1.0 - 0.999_f32.powi(self.steps));
+        let weights = self.dense.weight.len();
+        let parameters = self.dense.weight.iter_mut().chain(&mut self.dense.bias);
+        for (i, ((p, g), (m, v))) in parameters.zip(&mut self.gradient).zip(&mut self.moments).enumerate() {
+            let mean = std::mem::take(g) / samples as f32;
+            *m = 0.9 * *m + 0.1 * mean;
+            *v = 0.999 * *v + 0.001 * mean * mean;
+            let shrink = if i < weights { decay * *p } else { 0.0 };
+            *p -= rate * ((*m / c1) / ((*v / c2).sqrt() + 1e-8) + shrink);
+        }
+    }
+}
+
+struct Fit<'a> {
+    settings: &'a FitSettings,
+    table: FloatTable,
+    squares: Vec<f32>,
+    hidden: Layer,
+    task: Layer,
+    industry: Layer,
+    random: Random,
+}
+
+/// Fits to `samples`, starting from `table`.
+pub(crate) fn fit(samples: &[Sample], table: FloatTable, settings: &FitSettings) -> Fitted {
+    let mut random = Random::new(settings.seed);
+    let dims = table.dims;
+    let mut fit = Fit {
+        settings,
+        squares: vec![0.0; table.values.len() / dims],
+        hidden: Layer::new(settings.hidden, dims, &mut random),
+        task: Layer::new(Task::COUNT, settings.hidden, &mut random),
+        industry: Layer::new(Industry::COUNT, settings.hidden, &mut random),
+        table,
+        random,
+    };
+    let mut order: Vec<usize> = (0..samples.len()).collect();
+    let steps = (settings.epochs * samples.len().div_ceil(settings.batch)) as f32;
+    let mut step = 0.0;
+    for _ in 0..settings.epochs {
+        fit.random.shuffle(&mut order);
+        for batch in order.chunks(settings.batch) {
+            let left = 1.0 - step / steps;
+            for &i in batch {
+                fit.sample(&samples[i], settings.table_rate * left);
+            }
+            for layer in [&mut fit.hidden, &mut fit.task, &mut fit.industry] {
+                layer.step(settings.dense_rate * left, settings.weight_decay, batch.len());
+            }
+            step += 1.0;
+        }
+    }
+    Fitted { table: fit.table, hidden: fit.hidden.dense, task: fit.task.dense, industry: fit.industry.dense }
+}
+
+impl Fit<'_> {
+    fn sample(&mut self, sample: &Sample, table_rate: f32) {
+        let view = &sample.views[self.random.below(sample.views.len())];
+        let (tokens, pairs) = (self.thin(&view.tokens), self.thin(&view.pairs));
+        let mut x = vec![0.0; self.table.dims];
+        for rows in [&tokens, &pairs] {
+            self.table.add_mean(rows, &mut x);
+        }
+        let mut h = Vec::new();
+        self.hidden.dense.forward(&x, &mut h);
+        let keep = 1.0 - self.settings.hidden_dropout;
+        let mask: Vec<f32> =
+            h.iter().map(|h| if *h > 0.0 && self.random.chance(keep) { 1.0 / keep } else { 0.0 }).collect();
+        h.iter_mut().zip(&mask).for_each(|(h, m)| *h *= m);
+        let mut back_h = vec![0.0; h.len()];
+        let smoothing = self.settings.smoothing;
+        for (layer, truth) in [(&mut self.task, sample.task), (&mut self.industry, sample.industry)] {
+            let Some(truth) = truth else { continue };
+            let gradient = loss_gradient(&layer.dense, &h, truth, smoothing, sample.weight);
+            layer.backward(&h, &gradient, &mut back_h);
+        }
+        back_h.iter_mut().zip(&mask).for_each(|(g, m)| *g *= m);
+        let mut back_x = vec![0.0; x.len()];
+        self.hidden.backward(&x, &back_h, &mut back_x);
+        for rows in [&tokens, &pairs] {
+            self.update_rows(rows, &back_x, table_rate);
+        }
+    }
+
+    /// Leaves each row out by chance, but never all.
+    fn thin(&mut self, rows: &[u32]) -> Vec<u32> {
+        let dropout = self.settings.row_dropout;
+        let kept: Vec<u32> = rows.iter().copied().filter(|_| !self.random.chance(dropout)).collect();
+        if kept.is_empty() { rows.to_vec() } else { kept }
+    }
+
+    fn update_rows(&mut self, rows: &[u32], gradient: &[f32], rate: f32) {
+        if rows.is_empty() {
+            return;
+        }
+        let share = 1.0 / rows.len() as f32;
+        let square = dot(gradient, gradient) * share * share / gradient.len() as f32;
+        for &row in rows {
+            let row = row as usize;
+            self.squares[row] += square;
+            let step = rate * share / (self.squares[row].sqrt() + 1e-8);
+            let values = &mut self.table.values[row * self.table.dims..(row + 1) * self.table.dims];
+            for (v, g) in values.iter_mut().zip(gradient) {
+                *v -= step * g;
+            }
+        }
+    }
+}
+
+impl FloatTable {
+    fn add_mean(&self, rows: &[u32], x: &mut [f32]) {
+        if rows.is_empty() {
+            return;
+        }
+        let share = 1.0 / rows.len() as f32;
+        for &row in rows {
+            let row = row as usize;
+            for (x, v) in x.iter_mut().zip(&self.values[row * self.dims..(row + 1) * self.dims]) {
+                *x += v * share;
+            }
+        }
+    }
+}
+
+/// Softmax cross-entropy with label smoothing: p - target, weighted.
+fn loss_gradient(layer: &Dense, h: &[f32], truth: usize, smoothing: f32, weight: f32) -> Vec<f32> {
+    let mut logits = Vec::new();
+    layer.forward(h, &mut logits);
+    let n = logits.len();
+    // wide enough for both heads; what is beyond the logits stays zero
+    let p: [f32; Task::COUNT] = if n == Task::COUNT { softmax(&logits, 1.0) } else { padded(&logits) };
+    (0..n)
+        .map(|i| {
+            let target = smoothing / n as f32 + if i == truth { 1.0 - smoothing } else { 0.0 };
+            weight * (p[i] - target)
+        })
+        .collect()
+}
+
+fn padded(logits: &[f32]) -> [f32; Task::COUNT] {
+    let p: [f32; Industry::COUNT] = softmax(logits, 1.0);
+    std::array::from_fn(|i| p.get(i).copied().unwrap_or(0.0))
+}
+
+/// Logits of all samples' first views.
+pub(crate) fn logits(model: &Model, samples: &[Sample]) -> Vec<Logits> {
+    let mut scratch = crate::model::Scratch::default();
+    samples.iter().map(|s| model.forward(&s.views[0], &mut scratch)).collect()
+}
