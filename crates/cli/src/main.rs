@@ -1,1 +1,33 @@
-fn main() {}
+//! The binary `pointsman`: serve, route, classify, models, check.
+
+mod args;
+mod commands;
+mod setup;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Args, Command};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let run = match args.command {
+        Command::Serve(serve) => commands::serve::run(serve),
+        Command::Route(route) => commands::route::run(&route),
+        Command::Classify(classify) => commands::classify::run(&classify),
+        Command::Models(models) => commands::models::run(&models),
+        Command::Check(check) => commands::check::run(&check),
+    };
+    match run {
+        Ok(code) => code,
+        Err(error) => {
+            setup::complain(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

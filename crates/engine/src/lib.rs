@@ -1,1 +1,24 @@
-//! Resolve, gather, decide, execute, record: the dispatcher actor and the supervision tree.
+//! One request, one direction: resolve, gather, decide, execute, record.
+//!
+//! Owns the supervision tree and the order in which a request meets the actors. The request path reads
+//! published snapshots; it awaits the classifier (only for `auto`, under a deadline), the dispatcher, and the
+//! backend. Invariants: the commit point is the first content byte, before it the next candidate may be
+//! tried, after it never; every attempt is recorded exactly once, also when the client goes away; a classifier
+//! that is late, full or down costs a request its classification, not its answer.
+
+mod attempt;
+mod dispatcher;
+mod engine;
+mod error;
+mod execute;
+mod metrics;
+mod reply;
+mod resolve;
+mod settings;
+mod start;
+
+pub use engine::{Engine, Readiness, Routed};
+pub use error::{EngineError, FailedAttempt};
+pub use metrics::Metrics;
+pub use reply::{ChatReply, ReplyBody, ReplyMeta, ReplyStream};
+pub use settings::{DispatcherSettings, EngineSettings};

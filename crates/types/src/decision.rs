@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use serde::{Serialize, Serializer};
+use thiserror::Error;
 
 use crate::{Capability, Classification, MicroUsd, ModelSpec, RouteRequest, Task, Tokens};
 
@@ -184,10 +185,11 @@ pub struct Decision {
 }
 
 /// No candidate can take the request.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum NoRoute {
     /// No model has this name.
+    #[error("the model `{name}` does not exist")]
     UnknownModel {
         /// What was asked for.
         name: String,
@@ -195,8 +197,10 @@ pub enum NoRoute {
         nearest: Vec<String>,
     },
     /// The catalog holds no model at all.
+    #[error("the catalog has no models")]
     EmptyCatalog,
     /// Every candidate breaks a constraint.
+    #[error("no model can take this request")]
     Nothing {
         /// What was asked for.
         request: Box<RouteRequest>,

@@ -1,0 +1,99 @@
+//! `pointsman serve`.
+
+use std::{net::SocketAddr, process::ExitCode};
+
+use pointsman_config::Config;
+use pointsman_demo::Pace;
+use pointsman_engine::Engine;
+use pointsman_server::{Server, ServerSettings};
+use serde_json::json;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::Instant,
+};
+
+use crate::{
+    args::Serve,
+    setup::{self, FIRST_SYNC, say},
+    table,
+};
+
+pub(crate) fn run(args: Serve) -> anyhow::Result<ExitCode> {
+    setup::logs("warn,pointsman_server=info,pointsman_catalog=info,pointsman_actors=info");
+    let config = setup::config(&args.config, args.listen.clone())?;
+    if config.backends.is_empty() && !args.demo {
+        anyhow::bail!(
+            "no backend is configured. Name one in the environment (OLLAMA_BASE_URL, VLLM_BASE_URL, \
+             LITELLM_BASE_URL, OPENAI_API_KEY, OPENROUTER_API_KEY) or in pointsman.toml, or try `serve --demo`"
+        );
+    }
+    setup::runtime()?.block_on(serve(args, config))
+}
+
+async fn serve(args: Serve, mut config: Config) -> anyhow::Result<ExitCode> {
+    // from here on a signal ends the start as well as the server
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let pace = if args.demo_instant { Pace::Instant } else { Pace::Lifelike };
+    let _demo = if args.demo { Some(setup::add_demo(&mut config, pace).await?) } else { None };
+    let engine = setup::engine(&config, FIRST_SYNC).await?;
+    let settings = ServerSettings {
+        body_limit_bytes: config.server.body_limit_bytes,
+        grace: config.server.grace,
+        max_connections: config.server.max_connections,
+        read_timeout: config.server.header_read_timeout,
+        write_timeout: config.server.write_timeout,
+    };
+    let server = Server::bind(config.listen, settings, engine.clone()).await?;
+    banner(&engine, server.address(), args.json);
+    let asked = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    let cut = server.run(asked).await;
+    let killed = engine.stop(Instant::now() + config.server.grace).await;
+    if cut > 0 || !killed.is_empty() {
+        tracing::warn!(cut, ?killed, "stopped before everything had ended");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn banner(engine: &Engine, address: SocketAddr, as_json: bool) {
+    let (catalog, embedder, url) = (engine.catalog(), engine.embedder(), format!("http://{address}/v1"));
+    if as_json {
+        let models: Vec<_> = catalog.models().iter().map(|m| &m.id).collect();
+        say(&json!({ "url": url, "backends": catalog.backends(), "models": models, "embedder": embedder })
+            .to_string());
+        return;
+    }
+    say(&format!("pointsman {}", env!("CARGO_PKG_VERSION")));
+    let mut backends = table::table(["backend", "state", "models", "where", "url"]);
+    for state in catalog.backends() {
+        let e = &state.endpoint;
+        let place = match (e.local, e.simulated) {
+            (true, true) => "local, simulated",
+            (false, true) => "cloud, simulated",
+            (true, false) => "local",
+            (false, false) => "cloud",
+        };
+        let models = state.models.to_string();
+        backends.add_row([e.id.as_str(), state.health.as_str(), &models, place, &e.base_url]);
+    }
+    say(&backends.to_string());
+    let names: Vec<_> = catalog.models().iter().take(12).map(|m| m.id.as_str()).collect();
+    let more = catalog.models().len().saturating_sub(names.len());
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    say(&format!("models    auto, {}{more}", names.join(", ")));
+    say(&format!(
+        "embedder  {} ({} dims, {:.1} MB, {})",
+        embedder.id,
+        embedder.dims,
+        embedder.bytes as f64 / 1e6,
+        embedder.source
+    ));
+    say(&format!("listening {url}"));
+    say(&format!(
+        "try       curl {url}/chat/completions -H 'content-type: application/json' \\\n            -d '{{\"model\":\"auto\",\"messages\":[{{\"role\":\"user\",\"content\":\"Write a haiku about switches\"}}]}}'"
+    ));
+}

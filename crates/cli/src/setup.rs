@@ -1,0 +1,101 @@
+//! From the command line to a running engine.
+
+use std::{
+    io::{self, Read, Write},
+    path::PathBuf,
+    time::Duration,
+};
+
+use anyhow::Context;
+use pointsman_config::{Config, Sources};
+use pointsman_demo::{Demo, Pace};
+use pointsman_engine::{DispatcherSettings, Engine, EngineSettings};
+use tokio::{runtime::Runtime, time::Instant};
+use tracing_subscriber::EnvFilter;
+
+use crate::args::ConfigArgs;
+
+/// How long a start waits for the first model lists.
+pub(crate) const FIRST_SYNC: Duration = Duration::from_millis(500);
+/// How long a command that shows models waits for their lists.
+pub(crate) const ONE_SYNC: Duration = Duration::from_secs(10);
+const MAX_ATTEMPTS: usize = 4;
+
+/// Standard output, where a closed pipe is no crash.
+pub(crate) fn say(text: &str) {
+    let _ = writeln!(io::stdout().lock(), "{text}");
+}
+
+/// Standard error.
+pub(crate) fn complain(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Logs to standard error, by `RUST_LOG` or else at `default`.
+pub(crate) fn logs(default: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    // a second call, in tests, changes nothing
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).try_init();
+}
+
+pub(crate) fn runtime() -> anyhow::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime did not start")
+}
+
+/// The configuration, with its warnings told.
+pub(crate) fn config(args: &ConfigArgs, listen: Option<String>) -> anyhow::Result<Config> {
+    let config = Config::load(&Sources::of_process(args.config.clone(), listen))?;
+    for warning in &config.warnings {
+        complain(&format!("warning: {warning}"));
+    }
+    for note in &config.notes {
+        tracing::info!("{note}");
+    }
+    Ok(config)
+}
+
+/// Starts the demo and adds its backends.
+pub(crate) async fn add_demo(config: &mut Config, pace: Pace) -> anyhow::Result<Demo> {
+    let demo = Demo::start(pace).await?;
+    for backend in &demo.backends {
+        config.add_backend(backend.endpoint.clone(), backend.models.clone())?;
+    }
+    Ok(demo)
+}
+
+/// Starts the engine and waits at most `sync` for the model lists of the backends.
+pub(crate) async fn engine(config: &Config, sync: Duration) -> anyhow::Result<Engine> {
+    let settings = EngineSettings {
+        catalog: config.catalog_settings(),
+        latency: config.latency_settings(),
+        classifier: config.classifier_settings(),
+        upstreams: config.upstream_settings(),
+        policy: config.policy(),
+        aliases: config.aliases.clone(),
+        dispatchers: DispatcherSettings::default(),
+        request_timeout: config.server.request_timeout,
+        max_attempts: MAX_ATTEMPTS,
+    };
+    let engine = Engine::start(settings).await?;
+    // who is late is shown as it is, and followed up by the catalog
+    let _ = engine.sync_catalog(Instant::now() + sync).await;
+    Ok(engine)
+}
+
+/// The text itself, or standard input for `-`.
+pub(crate) fn text_or_stdin(text: &str) -> anyhow::Result<String> {
+    if text != "-" {
+        return Ok(text.to_owned());
+    }
+    let mut bytes = Vec::new();
+    io::stdin().lock().read_to_end(&mut bytes).context("standard input")?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The whole of a file, or of standard input for `-`.
+pub(crate) fn open(path: &PathBuf) -> anyhow::Result<Box<dyn Read>> {
+    if path.as_os_str() == "-" {
+        return Ok(Box::new(io::stdin().lock()));
+    }
+    Ok(Box::new(std::fs::File::open(path).with_context(|| path.display().to_string())?))
+}

@@ -1,0 +1,112 @@
+//! Everything that can keep a request from its answer. The server maps each to a status, in one place.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use pointsman_actors::{ActorError, CallError};
+use pointsman_classifier::ClassifierError;
+use pointsman_protocol::RequestError;
+use pointsman_types::{BackendId, ModelId, NoRoute, Outcome};
+use pointsman_upstream::UpstreamError;
+use serde::Serialize;
+use thiserror::Error;
+
+/// One attempt that failed, for the error body and the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FailedAttempt {
+    /// The model that was asked.
+    pub model: ModelId,
+    /// Where.
+    pub backend: BackendId,
+    /// How it counts.
+    pub outcome: Outcome,
+    /// What happened.
+    pub message: String,
+}
+
+/// Why a request has no answer.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The body is no chat request.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// A form that parses and is not built yet.
+    #[error("{form} is not supported yet: use a concrete model or `auto`")]
+    NotSupported {
+        /// What was asked for.
+        form: String,
+        /// The field it stands in.
+        param: &'static str,
+    },
+    /// No candidate can take it.
+    #[error(transparent)]
+    NoRoute(#[from] NoRoute),
+    /// An actor on the way is overloaded, down or late.
+    #[error("{actor}: {error}")]
+    Actor {
+        /// Which one.
+        actor: &'static str,
+        /// What it said.
+        error: CallError,
+    },
+    /// Every candidate failed.
+    #[error("every backend failed")]
+    AllFailed {
+        /// What happened at each, in order; never empty.
+        attempts: Vec<FailedAttempt>,
+        /// The longest `Retry-After` where every failure was a rate limit.
+        retry_after: Option<Duration>,
+    },
+    /// The backend says that the request itself is at fault.
+    #[error("{backend} refused the request: {message}")]
+    Refused {
+        /// The backend.
+        backend: BackendId,
+        /// Its status, 4xx.
+        status: u16,
+        /// Its own error body.
+        body: Option<Bytes>,
+        /// What it says.
+        message: String,
+    },
+    /// The request's own deadline passed.
+    #[error("no answer within {after:?}")]
+    Deadline {
+        /// The deadline.
+        after: Duration,
+    },
+    /// An actor did not start.
+    #[error(transparent)]
+    Start(#[from] ActorError),
+    /// The classifier could not be loaded.
+    #[error(transparent)]
+    Classifier(#[from] ClassifierError),
+    /// The transport could not be built.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
+    /// There is no classifier to ask.
+    #[error("the classifier is not available: {why}")]
+    Unclassified {
+        /// Why.
+        why: String,
+    },
+}
+
+impl EngineError {
+    /// The error as a metric label.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Request(_) => "bad_request",
+            Self::NotSupported { .. } => "not_supported",
+            Self::NoRoute(NoRoute::UnknownModel { .. }) => "unknown_model",
+            Self::NoRoute(_) => "no_route",
+            Self::Actor { .. } => "overloaded",
+            Self::AllFailed { .. } => "all_failed",
+            Self::Refused { .. } => "refused",
+            Self::Deadline { .. } => "deadline",
+            Self::Start(_) | Self::Classifier(_) | Self::Upstream(_) => "start",
+            Self::Unclassified { .. } => "unclassified",
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The plan, tried in order until a backend answers.
+
+use std::{sync::Arc, time::Duration};
+
+use pointsman_protocol::{ChatRequest, Usage};
+use pointsman_types::{Decision, MicroUsd, ModelSpec, Outcome, Tokens};
+use pointsman_upstream::{AttemptError, Reply, Transport};
+
+use crate::{
+    EngineError, FailedAttempt, ReplyBody, ReplyStream,
+    attempt::{Attempt, Recorder},
+};
+
+/// Who answered, and what.
+pub(crate) struct Executed {
+    pub(crate) spec: Arc<ModelSpec>,
+    pub(crate) attempts: usize,
+    pub(crate) cost: Option<MicroUsd>,
+    pub(crate) body: ReplyBody,
+}
+
+/// Tries at most `max_attempts` candidates. Until one of them has sent content nothing has reached the
+/// client, so each failure that is not the request's own fault moves on to the next.
+pub(crate) async fn execute(
+    transport: &Transport,
+    recorder: &Recorder,
+    request: &ChatRequest<'_>,
+    stream: bool,
+    decision: &Decision,
+    max_attempts: usize,
+) -> Result<Executed, EngineError> {
+    let mut failed = Vec::new();
+    let mut waits = Vec::new();
+    for ranked in decision.candidates.iter().take(max_attempts.max(1)) {
+        let spec = &ranked.spec;
+        let body = request.body_for(&spec.upstream_id);
+        let mut attempt = Attempt::begin(recorder, spec, stream);
+        match transport.chat(&spec.backend, spec.id.as_str(), body, stream).await {
+            Ok(reply) => return Ok(finish(reply, attempt, spec, failed.len() + 1)),
+            Err(error) => {
+                attempt.end(error.outcome, Usage::default());
+                let elapsed = attempt.elapsed();
+                tracing::warn!(model = %spec.id, backend = %spec.backend, ?elapsed, %error, "attempt failed");
+                if !error.may_retry_elsewhere() {
+                    return Err(refused(spec, error));
+                }
+                waits.push(if error.outcome == Outcome::RateLimited { error.retry_after } else { None });
+                failed.push(FailedAttempt {
+                    model: spec.id.clone(),
+                    backend: spec.backend.clone(),
+                    outcome: error.outcome,
+                    message: error.message,
+                });
+            }
+        }
+    }
+    Err(EngineError::AllFailed { retry_after: shortest_wait(&failed, &waits), attempts: failed })
+}
+
+fn finish(reply: Reply, mut attempt: Attempt, spec: &Arc<ModelSpec>, attempts: usize) -> Executed {
+    let (cost, body) = match reply {
+        Reply::Json(answer) => {
+            attempt.end(Outcome::Ok, answer.usage);
+            (cost(spec, answer.usage), ReplyBody::Json(answer.body))
+        }
+        Reply::Stream(stream) => {
+            attempt.first_content();
+            (None, ReplyBody::Stream(Box::new(ReplyStream::new(*stream, attempt))))
+        }
+    };
+    Executed { spec: Arc::clone(spec), attempts, cost, body }
+}
+
+fn cost(spec: &ModelSpec, usage: Usage) -> Option<MicroUsd> {
+    let (Tokens(input), Tokens(output)) = (usage.input?, usage.output?);
+    Some(spec.price?.cost(Tokens(input), Tokens(output)))
+}
+
+fn refused(spec: &ModelSpec, error: AttemptError) -> EngineError {
+    EngineError::Refused {
+        backend: spec.backend.clone(),
+        status: error.status.unwrap_or(400),
+        body: error.body,
+        message: error.message,
+    }
+}
+
+/// Where all were rate limits: the soonest moment at which one of them may answer.
+fn shortest_wait(failed: &[FailedAttempt], waits: &[Option<Duration>]) -> Option<Duration> {
+    let all_limited = failed.iter().all(|f| f.outcome == Outcome::RateLimited);
+    let shortest = waits.iter().flatten().min().copied();
+    all_limited.then(|| shortest.unwrap_or(Duration::from_secs(1)))
+}

@@ -1,0 +1,202 @@
+//! What Prometheus sees.
+
+use std::sync::{Arc, atomic::AtomicU64};
+
+use pointsman_actors::QueueStats;
+use pointsman_types::{BackendState, Health, Observation, Price, RouteReason, Tokens};
+use prometheus_client::{
+    encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text::encode},
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::{Registry, Unit},
+};
+
+/// A label that is cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Text(Arc<str>);
+
+impl EncodeLabelValue for Text {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
+        (&*self.0).encode(encoder)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    route: &'static str,
+    status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AttemptLabels {
+    backend: Text,
+    model: Text,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BackendLabel {
+    backend: Text,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TokenLabels {
+    backend: Text,
+    direction: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct QueueLabel {
+    actor: Text,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabel {
+    reason: Text,
+}
+
+/// Counters and histograms of one engine.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    decisions: Family<ReasonLabel, Counter>,
+    attempts: Family<AttemptLabels, Counter>,
+    ttft: Family<BackendLabel, Histogram>,
+    total: Family<BackendLabel, Histogram>,
+    overhead: Histogram,
+    classification: Histogram,
+    tokens: Family<TokenLabels, Counter>,
+    cost: Family<BackendLabel, Counter<f64, AtomicU64>>,
+    backend_up: Family<BackendLabel, Gauge>,
+    models: Family<BackendLabel, Gauge>,
+    queue_depth: Family<QueueLabel, Gauge>,
+    queue_rejected: Family<QueueLabel, Gauge>,
+    restarts: Family<QueueLabel, Gauge>,
+}
+
+/// 1 ms to about 2 minutes.
+fn answer_buckets() -> Histogram {
+    Histogram::new(exponential_buckets(0.001, 2.0, 18))
+}
+
+/// 10 us to about 80 ms.
+fn overhead_buckets() -> Histogram {
+    Histogram::new(exponential_buckets(0.000_01, 2.0, 14))
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("pointsman"),
+            requests: Family::default(),
+            decisions: Family::default(),
+            attempts: Family::default(),
+            ttft: Family::new_with_constructor(answer_buckets),
+            total: Family::new_with_constructor(answer_buckets),
+            overhead: overhead_buckets(),
+            classification: overhead_buckets(),
+            tokens: Family::default(),
+            cost: Family::default(),
+            backend_up: Family::default(),
+            models: Family::default(),
+            queue_depth: Family::default(),
+            queue_rejected: Family::default(),
+            restarts: Family::default(),
+        };
+        metrics.register();
+        metrics
+    }
+}
+
+impl Metrics {
+    fn register(&mut self) {
+        let r = &mut self.registry;
+        r.register("requests", "Requests by route and status", self.requests.clone());
+        r.register("decisions", "Decisions by reason", self.decisions.clone());
+        r.register("attempts", "Attempts at backends by outcome", self.attempts.clone());
+        r.register_with_unit("ttft", "Time to first token of streams", Unit::Seconds, self.ttft.clone());
+        r.register_with_unit("attempt", "Duration of attempts", Unit::Seconds, self.total.clone());
+        r.register_with_unit(
+            "overhead",
+            "Time before the backend was asked",
+            Unit::Seconds,
+            self.overhead.clone(),
+        );
+        let classification = self.classification.clone();
+        r.register_with_unit("classification", "Wait for the classifier", Unit::Seconds, classification);
+        r.register("tokens", "Tokens as the backends counted them", self.tokens.clone());
+        r.register("cost_usd", "Cost in US dollars where the price is known", self.cost.clone());
+        r.register("backend_up", "1 unless the backend could not be reached", self.backend_up.clone());
+        r.register("models", "Routable models", self.models.clone());
+        r.register("queue_depth", "Messages waiting or being handled", self.queue_depth.clone());
+        r.register("queue_rejected", "Messages refused by a full mailbox", self.queue_rejected.clone());
+        r.register("actor_restarts", "Restarts after a failure", self.restarts.clone());
+    }
+
+    /// One answered request, whatever the answer.
+    pub fn request(&self, route: &'static str, status: u16) {
+        self.requests.get_or_create(&RequestLabels { route, status }).inc();
+    }
+
+    pub(crate) fn decision(&self, reason: RouteReason) {
+        let reason = Text(reason.to_string().into());
+        self.decisions.get_or_create(&ReasonLabel { reason }).inc();
+    }
+
+    pub(crate) fn overhead(&self, seconds: f64) {
+        self.overhead.observe(seconds);
+    }
+
+    pub(crate) fn classified(&self, seconds: f64) {
+        self.classification.observe(seconds);
+    }
+
+    pub(crate) fn attempt(&self, seen: &Observation, price: Option<&Price>) {
+        let backend = Text(seen.backend.as_str().into());
+        let model = Text(seen.model.as_str().into());
+        let outcome = seen.outcome.as_str();
+        self.attempts.get_or_create(&AttemptLabels { backend: backend.clone(), model, outcome }).inc();
+        let label = BackendLabel { backend: backend.clone() };
+        self.total.get_or_create(&label).observe(seen.total.as_secs_f64());
+        if let Some(ttft) = seen.ttft.filter(|_| seen.streamed) {
+            self.ttft.get_or_create(&label).observe(ttft.as_secs_f64());
+        }
+        for (direction, count) in [("input", seen.input_tokens), ("output", seen.output_tokens)] {
+            if let Some(Tokens(n)) = count {
+                self.tokens.get_or_create(&TokenLabels { backend: backend.clone(), direction }).inc_by(n);
+            }
+        }
+        if let (Some(price), Some(input), Some(output)) = (price, seen.input_tokens, seen.output_tokens) {
+            self.cost.get_or_create(&label).inc_by(price.cost_usd(input, output));
+        }
+    }
+
+    /// Everything in the text format of Prometheus, with the gauges as they are now.
+    pub(crate) fn encode(&self, backends: &[BackendState], queues: &[QueueStats]) -> String {
+        for state in backends {
+            let label = BackendLabel { backend: Text(state.endpoint.id.as_str().into()) };
+            let up = !matches!(state.health, Health::Unreachable { .. });
+            self.backend_up.get_or_create(&label).set(i64::from(up));
+            self.models.get_or_create(&label).set(gauge(state.models as u64));
+        }
+        for queue in queues {
+            let label = QueueLabel { actor: Text(Arc::clone(&queue.name)) };
+            self.queue_depth.get_or_create(&label).set(gauge(queue.depth as u64));
+            self.queue_rejected.get_or_create(&label).set(gauge(queue.rejected));
+            self.restarts.get_or_create(&label).set(gauge(queue.restarts));
+        }
+        let mut text = String::new();
+        // writing to a string does not fail
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}
+
+fn gauge(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}

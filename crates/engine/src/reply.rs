@@ -1,0 +1,94 @@
+//! What the engine hands to the server: an answer and how it came about.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pointsman_protocol::{ErrorBody, ErrorType, Usage};
+use pointsman_types::{Decision, MicroUsd, ModelSpec, Outcome, RequestId};
+use pointsman_upstream::AnswerStream;
+
+use crate::attempt::Attempt;
+
+/// How an answer came about: the `x-pointsman-*` headers.
+#[derive(Debug, Clone)]
+pub struct ReplyMeta {
+    /// This request.
+    pub request_id: RequestId,
+    /// Who answered.
+    pub spec: Arc<ModelSpec>,
+    /// The plan.
+    pub decision: Arc<Decision>,
+    /// How many backends were asked.
+    pub attempts: usize,
+    /// What the answer cost, where price and token counts are known; a stream ends too late for its header.
+    pub cost: Option<MicroUsd>,
+    /// Time that Pointsman itself took before it asked the first backend, in microseconds.
+    pub overhead_us: u64,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct ChatReply {
+    /// How it came about.
+    pub meta: ReplyMeta,
+    /// What the client gets.
+    pub body: ReplyBody,
+}
+
+/// The bytes of an answer.
+#[derive(Debug)]
+pub enum ReplyBody {
+    /// The whole answer.
+    Json(Bytes),
+    /// Server-sent events.
+    Stream(Box<ReplyStream>),
+}
+
+/// A stream that records its attempt when it ends, however it ends.
+#[derive(Debug)]
+pub struct ReplyStream {
+    inner: AnswerStream,
+    attempt: Attempt,
+    ended: bool,
+}
+
+impl ReplyStream {
+    pub(crate) fn new(inner: AnswerStream, attempt: Attempt) -> Self {
+        Self { inner, attempt, ended: false }
+    }
+
+    /// The next whole events. A backend that fails now cannot be replaced: the client gets an event with an
+    /// error, and then the end.
+    pub async fn next(&mut self) -> Option<Bytes> {
+        if self.ended {
+            return None;
+        }
+        match self.inner.next().await {
+            Some(Ok(events)) => Some(events),
+            None => {
+                self.end(Outcome::Ok);
+                None
+            }
+            Some(Err(error)) => {
+                self.end(error.outcome);
+                let message = format!("the backend failed in the middle of the answer: {}", error.message);
+                Some(ErrorBody::new(ErrorType::ServerError, "stream_failed", message).to_event().into())
+            }
+        }
+    }
+
+    fn end(&mut self, outcome: Outcome) {
+        self.ended = true;
+        let usage: Usage = self.inner.summary().usage;
+        self.attempt.end(outcome, usage);
+    }
+}
+
+impl Drop for ReplyStream {
+    fn drop(&mut self) {
+        // a client may hang up as soon as it has seen `[DONE]`
+        if !self.ended && self.inner.summary().done {
+            self.end(Outcome::Ok);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The supervision tree, in the order in which it starts; it stops in the reverse order.
+
+use std::{
+    hash::RandomState,
+    sync::{Arc, atomic::AtomicU64},
+};
+
+use pointsman_actors::{RestartSettings, Supervisor};
+use pointsman_catalog::CatalogHandle;
+use pointsman_classifier::{Classifier, ClassifierHandle};
+use pointsman_latency::LatencyRegistry;
+use pointsman_upstream::Transport;
+
+use crate::{
+    Engine, EngineError, EngineSettings, Metrics,
+    attempt::Recorder,
+    dispatcher::DispatcherActor,
+    engine::{Inner, Limits},
+};
+
+impl Engine {
+    /// Starts all actors. The models of the configuration are routable at once; those of the backends follow
+    /// as they answer.
+    pub async fn start(settings: EngineSettings) -> Result<Self, EngineError> {
+        let supervisor = Supervisor::start(RestartSettings::default()).await?;
+        let transport = Transport::new(settings.upstreams)?;
+        let backends: Vec<_> = settings.catalog.backends.iter().map(|b| b.endpoint.id.clone()).collect();
+        let latency = LatencyRegistry::start(&supervisor, backends, settings.latency).await?;
+        let catalog = CatalogHandle::start(&supervisor, settings.catalog).await?;
+        let artifact = settings.classifier.artifact.clone();
+        // reading and checking 15 MB is no work for a runtime worker
+        let loaded = tokio::task::spawn_blocking(move || Classifier::load(&artifact)).await;
+        let failed = |why: tokio::task::JoinError| EngineError::Unclassified { why: why.to_string() };
+        let loaded = Arc::new(loaded.map_err(failed)??);
+        let classifier = ClassifierHandle::start(&supervisor, loaded, &settings.classifier).await?;
+        let aliases = Arc::new(settings.aliases);
+        let dispatcher = DispatcherActor {
+            catalog: catalog.clone(),
+            latency: latency.clone(),
+            policy: Arc::new(settings.policy),
+            aliases: Arc::clone(&aliases),
+        };
+        let mut dispatchers = Vec::new();
+        for number in 0..settings.dispatchers.pool.max(1) {
+            let actor = dispatcher.clone();
+            let name = format!("dispatcher:{number}");
+            dispatchers
+                .push(supervisor.spawn(&name, settings.dispatchers.mailbox, move || actor.clone()).await?);
+        }
+        let limits = Limits {
+            classify: settings.classifier.deadline,
+            decide: settings.dispatchers.deadline,
+            request: settings.request_timeout,
+            max_attempts: settings.max_attempts,
+        };
+        let inner = Inner {
+            supervisor,
+            catalog,
+            classifier,
+            dispatchers,
+            transport,
+            recorder: Recorder { latency, metrics: Arc::new(Metrics::default()) },
+            aliases,
+            limits,
+            hasher: RandomState::new(),
+            requests: AtomicU64::new(0),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Asks all backends for their models now, and waits until `deadline` for the last of them.
+    pub async fn sync_catalog(&self, deadline: tokio::time::Instant) -> Result<(), EngineError> {
+        let synced = self.inner.catalog.sync_now(deadline).await;
+        synced.map_err(|error| EngineError::Actor { actor: "catalog", error })
+    }
+}

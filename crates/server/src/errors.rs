@@ -1,0 +1,179 @@
+//! The one place where errors become statuses and bodies.
+
+use std::{fmt::Write, time::Duration};
+
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, StatusCode, header};
+use pointsman_engine::{EngineError, FailedAttempt};
+use pointsman_protocol::{ErrorBody, ErrorType};
+use pointsman_types::{NoRoute, Outcome, Removal, Removed};
+
+use crate::body::BodyError;
+
+/// An error, ready for the wire.
+#[derive(Debug)]
+pub(crate) struct HttpError {
+    status: StatusCode,
+    body: Vec<u8>,
+    retry_after: Option<Duration>,
+    attempts: Option<usize>,
+}
+
+impl HttpError {
+    pub(crate) fn new(status: StatusCode, body: &ErrorBody) -> Self {
+        Self { status, body: body.to_json(), retry_after: None, attempts: None }
+    }
+
+    pub(crate) fn bad_request(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, &ErrorBody::new(ErrorType::InvalidRequestError, code, message))
+    }
+
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            &ErrorBody::new(ErrorType::InvalidRequestError, "not_found", message),
+        )
+    }
+}
+
+impl IntoResponse for HttpError {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::from(self.body));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(wait) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs_f64().ceil() as u64));
+        }
+        if let Some(attempts) = self.attempts {
+            headers.insert("x-pointsman-attempts", HeaderValue::from(attempts));
+        }
+        response
+    }
+}
+
+impl From<BodyError> for HttpError {
+    fn from(error: BodyError) -> Self {
+        let (status, code) = match error {
+            BodyError::TooLong { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "request_too_large"),
+            BodyError::Slow { .. } => (StatusCode::REQUEST_TIMEOUT, "request_timeout"),
+            BodyError::Broken => (StatusCode::BAD_REQUEST, "incomplete_body"),
+        };
+        Self::new(status, &ErrorBody::new(ErrorType::InvalidRequestError, code, error.to_string()))
+    }
+}
+
+impl From<EngineError> for HttpError {
+    fn from(error: EngineError) -> Self {
+        let server_error = |status, code, message: String| {
+            Self::new(status, &ErrorBody::new(ErrorType::ServerError, code, message))
+        };
+        match error {
+            EngineError::Request(error) => Self::new(StatusCode::BAD_REQUEST, &error.body()),
+            EngineError::NotSupported { param, .. } => {
+                let body = ErrorBody::new(ErrorType::NotImplementedError, "not_supported", error.to_string());
+                Self::new(StatusCode::NOT_IMPLEMENTED, &body.param(param))
+            }
+            EngineError::NoRoute(no_route) => Self::from(no_route),
+            EngineError::Actor { .. } => {
+                let busy = server_error(StatusCode::SERVICE_UNAVAILABLE, "overloaded", error.to_string());
+                Self { retry_after: Some(Duration::from_secs(1)), ..busy }
+            }
+            EngineError::AllFailed { attempts, retry_after } => Self::all_failed(&attempts, retry_after),
+            EngineError::Refused { status, body: Some(body), .. } if is_error_body(&body) => {
+                // the backend's own words say best what is wrong with the request
+                Self {
+                    status: client_status(status),
+                    body: body.to_vec(),
+                    retry_after: None,
+                    attempts: Some(1),
+                }
+            }
+            EngineError::Refused { status, message, .. } => {
+                let body = ErrorBody::new(ErrorType::InvalidRequestError, "refused_by_backend", message);
+                Self::new(client_status(status), &body)
+            }
+            EngineError::Deadline { .. } => {
+                server_error(StatusCode::GATEWAY_TIMEOUT, "deadline_exceeded", error.to_string())
+            }
+            EngineError::Unclassified { .. } => {
+                let busy = server_error(StatusCode::SERVICE_UNAVAILABLE, "unclassified", error.to_string());
+                Self { retry_after: Some(Duration::from_secs(1)), ..busy }
+            }
+            other => server_error(StatusCode::INTERNAL_SERVER_ERROR, other.kind(), other.to_string()),
+        }
+    }
+}
+
+impl From<NoRoute> for HttpError {
+    fn from(no_route: NoRoute) -> Self {
+        match no_route {
+            NoRoute::UnknownModel { name, nearest } => {
+                let mut message = format!("the model `{name}` does not exist");
+                if nearest.is_empty() {
+                    message.push_str("; GET /v1/models lists those that do");
+                } else {
+                    let names: Vec<_> = nearest.iter().map(|n| format!("`{n}`")).collect();
+                    let _ = write!(message, "; did you mean {}?", names.join(", "));
+                }
+                let body = ErrorBody::new(ErrorType::InvalidRequestError, "model_not_found", message);
+                Self::new(StatusCode::NOT_FOUND, &body.param("model"))
+            }
+            NoRoute::Nothing { removed, .. } => Self::nothing(&removed),
+            _ => {
+                let message = "the catalog has no models: no backend is configured or none has answered yet";
+                let body = ErrorBody::new(ErrorType::ServerError, "no_models", message);
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, &body)
+            }
+        }
+    }
+}
+
+impl HttpError {
+    /// Every candidate breaks a constraint. A prompt that fits nowhere is the client's to shorten (400, with
+    /// the code that OpenAI uses); anything else is a pool that lacks something (503).
+    fn nothing(removed: &[Removed]) -> Self {
+        let listed: Vec<_> = removed.iter().take(8).map(|r| format!("{} ({})", r.spec.id, r.why)).collect();
+        let more = removed.len().saturating_sub(listed.len());
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let message = format!("no model can take this request: {}{more}", listed.join(", "));
+        let only_context = removed
+            .iter()
+            .filter(|r| !matches!(r.why, Removal::Kind))
+            .all(|r| matches!(r.why, Removal::Context { .. }));
+        if only_context {
+            let body = ErrorBody::new(ErrorType::InvalidRequestError, "context_length_exceeded", message);
+            return Self::new(StatusCode::BAD_REQUEST, &body.param("messages"));
+        }
+        let body = ErrorBody::new(ErrorType::ServerError, "nothing_eligible", message);
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, &body)
+    }
+
+    fn all_failed(attempts: &[FailedAttempt], retry_after: Option<Duration>) -> Self {
+        let told: Vec<_> =
+            attempts.iter().map(|a| format!("{} on {}: {}", a.model, a.backend, a.message)).collect();
+        let message = format!("every backend failed: {}", told.join("; "));
+        let all = |outcome| attempts.iter().all(|a| a.outcome == outcome);
+        let (status, r#type, code) = if retry_after.is_some() {
+            (StatusCode::TOO_MANY_REQUESTS, ErrorType::RateLimitError, "rate_limited")
+        } else if all(Outcome::Timeout) {
+            (StatusCode::GATEWAY_TIMEOUT, ErrorType::ServerError, "deadline_exceeded")
+        } else {
+            (StatusCode::BAD_GATEWAY, ErrorType::ServerError, "backends_failed")
+        };
+        let error = Self::new(status, &ErrorBody::new(r#type, code, message));
+        Self { retry_after, attempts: Some(attempts.len()), ..error }
+    }
+}
+
+fn client_status(status: u16) -> StatusCode {
+    StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST)
+}
+
+fn is_error_body(body: &[u8]) -> bool {
+    serde_json::from_slice::<serde_json::Value>(body)
+        .is_ok_and(|v| v.get("error").is_some_and(serde_json::Value::is_object))
+}

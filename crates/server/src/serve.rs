@@ -1,0 +1,179 @@
+//! The listener: accepts, bounds, and at the end lets go of connections.
+
+use std::{
+    future::Future,
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use axum::Router;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{conn::auto, graceful::GracefulShutdown},
+    service::TowerToHyperService,
+};
+use pointsman_engine::Engine;
+use thiserror::Error;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+use tokio_io_timeout::TimeoutStream;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    ServerSettings,
+    routes::{App, router},
+};
+
+/// A pause after `accept` failed for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Why there is no server.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ServerError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}{hint}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+        /// What may help.
+        hint: &'static str,
+    },
+}
+
+impl ServerError {
+    /// The error as a metric label.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Bind { .. } => "bind",
+        }
+    }
+}
+
+/// A server that listens.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    engine: Engine,
+    settings: ServerSettings,
+}
+
+impl Server {
+    /// Listens on `address`; port 0 takes a free one.
+    pub async fn bind(
+        address: SocketAddr,
+        settings: ServerSettings,
+        engine: Engine,
+    ) -> Result<Self, ServerError> {
+        let failed = |source: io::Error| {
+            let taken = source.kind() == io::ErrorKind::AddrInUse;
+            let hint = if taken { "; another process has it: choose one with --listen" } else { "" };
+            ServerError::Bind { address, source, hint }
+        };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        Ok(Self { listener, address, engine, settings })
+    }
+
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `shutdown` is ready, then finishes open answers within the grace period. Returns how
+    /// many connections had to be cut.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> usize {
+        let stopping = CancellationToken::new();
+        let app = App {
+            engine: self.engine,
+            settings: self.settings,
+            started: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),
+            stopping: stopping.clone(),
+        };
+        let connections = Connections {
+            router: router(app),
+            settings: self.settings,
+            graceful: GracefulShutdown::new(),
+            places: Arc::new(Semaphore::new(self.settings.max_connections)),
+            cut: CancellationToken::new(),
+        };
+        tokio::select! {
+            () = connections.accept(&self.listener) => {}
+            () = shutdown => {}
+        }
+        stopping.cancel();
+        drop(self.listener);
+        connections.finish().await
+    }
+}
+
+struct Connections {
+    router: Router,
+    settings: ServerSettings,
+    graceful: GracefulShutdown,
+    places: Arc<Semaphore>,
+    /// Cancelled when the grace period is over.
+    cut: CancellationToken,
+}
+
+impl Connections {
+    async fn accept(&self, listener: &TcpListener) {
+        // the semaphore is never closed
+        while let Ok(place) = Arc::clone(&self.places).acquire_owned().await {
+            match listener.accept().await {
+                Ok((stream, _)) => self.serve(stream, place),
+                Err(error) => {
+                    tracing::warn!(%error, "accept failed");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn serve(&self, stream: TcpStream, place: OwnedSemaphorePermit) {
+        // answers are small and whole: waiting for more bytes only delays them
+        let _ = stream.set_nodelay(true);
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(self.settings.write_timeout));
+        let mut builder = auto::Builder::new(TokioExecutor::new());
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.settings.read_timeout)
+            .pipeline_flush(true);
+        builder.http2().timer(TokioTimer::new());
+        let service = TowerToHyperService::new(self.router.clone());
+        let connection = builder.serve_connection(TokioIo::new(Box::pin(stream)), service).into_owned();
+        let connection = self.graceful.watch(connection);
+        let cut = self.cut.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                ended = connection => if let Err(error) = ended {
+                    tracing::debug!(error, "connection ended");
+                },
+                () = cut.cancelled() => {}
+            }
+            drop(place);
+        });
+    }
+
+    async fn finish(self) -> usize {
+        let open = self.graceful.count();
+        tracing::info!(open, grace = ?self.settings.grace, "finishing open answers");
+        if timeout(self.settings.grace, self.graceful.shutdown()).await.is_ok() {
+            return 0;
+        }
+        let left = self.settings.max_connections - self.places.available_permits();
+        tracing::warn!(left, "grace period over: cutting connections");
+        self.cut.cancel();
+        left
+    }
+}
