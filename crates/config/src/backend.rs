@@ -41,11 +41,11 @@ pub struct BackendConfig {
 
 impl BackendConfig {
     /// Requests in flight to one backend where the configuration does not say.
-    pub const MAX_CONCURRENCY: usize = 256;
+    pub const MAX_CONCURRENCY: usize = 4096;
 
-    /// A backend with these models, the usual deadlines and no key. It is not asked for more models.
-    pub fn fixed(endpoint: Endpoint, models: Vec<ModelSpec>) -> Self {
-        Self { models, discover: false, ..Self::discovered(endpoint, None) }
+    /// A backend with these models, the usual deadlines and no key.
+    pub fn with_models(endpoint: Endpoint, models: Vec<ModelSpec>) -> Self {
+        Self { models, ..Self::discovered(endpoint, None) }
     }
 
     /// A backend that is asked for its models.

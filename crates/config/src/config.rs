@@ -122,12 +122,12 @@ impl Config {
         self.policy.clone()
     }
 
-    /// Adds a backend that serves exactly these models, such as one of the demo's.
+    /// Adds a backend whose models are described, such as one of the demo's.
     pub fn add_backend(&mut self, endpoint: Endpoint, models: Vec<ModelSpec>) -> Result<(), ConfigError> {
         if self.backends.iter().any(|backend| backend.endpoint.id == endpoint.id) {
             return Err(ConfigError::BackendExists(endpoint.id.to_string()));
         }
-        self.backends.push(BackendConfig::fixed(endpoint, models));
+        self.backends.push(BackendConfig::with_models(endpoint, models));
         Ok(())
     }
 

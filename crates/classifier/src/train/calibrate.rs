@@ -1,6 +1,6 @@
 //! Temperature and abstain threshold, from predictions on sources that the model has not seen.
 
-use crate::evaluate::{Prediction, report};
+use crate::evaluate::Prediction;
 
 /// Logits and the right label.
 pub(crate) type Labelled = (Vec<f32>, usize);
@@ -27,10 +27,13 @@ pub(crate) fn temperature(labelled: &[Labelled]) -> f32 {
     f32::midpoint(low, high).exp()
 }
 
-/// The lowest threshold at which the answered part is right in `target` of cases.
-pub(crate) fn threshold(predictions: &[Prediction], target: f64) -> f32 {
-    let steps = (0..=95).map(|i| i as f32 / 100.0);
-    steps.into_iter().find(|t| report(predictions, *t).covered_accuracy >= target).unwrap_or(0.95)
+/// The threshold below which the least sure `share` of the predictions fall, rounded down to a hundredth.
+pub(crate) fn threshold(predictions: &[Prediction], share: f64) -> f32 {
+    let mut confidences: Vec<f32> =
+        predictions.iter().map(|p| p.probabilities.iter().copied().fold(0.0, f32::max)).collect();
+    confidences.sort_by(f32::total_cmp);
+    let at = (confidences.len() as f64 * share) as usize;
+    confidences.get(at).map_or(0.0, |t| (t * 100.0).floor() / 100.0)
 }
 
 pub(crate) fn predictions(labelled: &[Labelled], temperature: f32) -> Vec<Prediction> {

@@ -1,0 +1,15 @@
+//! The real binary against scripted backends, over real sockets.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that meets an error has failed"
+)]
+
+mod bad_input;
+mod chat;
+mod cli;
+mod faults;
+mod gateway;
+mod lifecycle;
