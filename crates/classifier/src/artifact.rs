@@ -12,7 +12,12 @@ use pointsman_types::{Industry, Task};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{ArtifactSource, ClassifierError, model::Model, reference::Tensors, tokens::Tokens};
+use crate::{
+    ArtifactSource, ClassifierError,
+    model::Model,
+    reference::Tensors,
+    tokens::{POOLS, Tokens},
+};
 
 pub(crate) const CONFIG: &str = "config.json";
 pub(crate) const LABELS: &str = "labels.json";
@@ -121,7 +126,7 @@ impl Artifact {
         let model = Model {
             table: Tensors::read(files.bytes(TABLE), &table)?
                 .table((rows.0 + rows.1) as usize, config.dims)?,
-            hidden: tensors.dense("hidden", config.hidden, config.dims)?,
+            hidden: tensors.dense("hidden", config.hidden, config.dims * POOLS)?,
             task: tensors.dense("task", Task::COUNT, config.hidden)?,
             industry: tensors.dense("industry", Industry::COUNT, config.hidden)?,
         };

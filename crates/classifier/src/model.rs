@@ -1,10 +1,11 @@
 //! The static embedder and its heads, forward only.
 //!
-//! `x = mean of token rows + mean of pair rows; h = relu(W1 x + b1); logits = W h + b` for each head. Written
+//! `x = [pool of the whole, of the start, of the end]`, each the mean of its token rows plus the mean of its
+//! pair rows; `h = relu(W1 x + b1)`; `logits = W h + b` for each head. Written
 //! out over plain slices: through tensor operations the same takes ten times as long for one prompt, which is
 //! all overhead. `reference.rs` is the same in candle, and a test holds the two together.
 
-use crate::tokens::Rows;
+use crate::tokens::{POOLS, Rows};
 
 /// One dense layer, row-major `[outputs, inputs]`.
 #[derive(Debug, Clone)]
@@ -100,9 +101,12 @@ pub(crate) struct Logits {
 impl Model {
     pub(crate) fn forward(&self, rows: &Rows, scratch: &mut Scratch) -> Logits {
         scratch.x.clear();
-        scratch.x.resize(self.table.dims, 0.0);
-        self.table.add_mean(&rows.tokens, &mut scratch.x);
-        self.table.add_mean(&rows.pairs, &mut scratch.x);
+        scratch.x.resize(self.table.dims * POOLS, 0.0);
+        for (pool, x) in rows.pools().iter().zip(scratch.x.chunks_exact_mut(self.table.dims)) {
+            for rows in pool {
+                self.table.add_mean(rows, x);
+            }
+        }
         self.hidden.forward(&scratch.x, &mut scratch.h);
         for h in &mut scratch.h {
             *h = h.max(0.0);

@@ -79,15 +79,17 @@ pub(crate) fn forward(
     let Table { quantised, scales, dims } = &model.table;
     let table = Tensor::from_slice(quantised, (scales.len(), *dims), &Device::Cpu)?;
     let scales = Tensor::from_slice(scales, (scales.len(), 1), &Device::Cpu)?;
-    let mut x = Tensor::zeros((1, *dims), DType::F32, &Device::Cpu)?;
-    for ids in [&rows.tokens, &rows.pairs] {
-        if ids.is_empty() {
-            continue;
+    let mut pools = Vec::new();
+    for pool in rows.pools() {
+        let mut x = Tensor::zeros((1, *dims), DType::F32, &Device::Cpu)?;
+        for ids in pool.into_iter().filter(|ids| !ids.is_empty()) {
+            let ids = Tensor::from_slice(ids, ids.len(), &Device::Cpu)?;
+            let values = (table.index_select(&ids, 0)?.to_dtype(DType::F32)? - 128.0)?;
+            x = (x + values.broadcast_mul(&scales.index_select(&ids, 0)?)?.mean_keepdim(0)?)?;
         }
-        let ids = Tensor::from_slice(ids, ids.len(), &Device::Cpu)?;
-        let values = (table.index_select(&ids, 0)?.to_dtype(DType::F32)? - 128.0)?;
-        x = (x + values.broadcast_mul(&scales.index_select(&ids, 0)?)?.mean_keepdim(0)?)?;
+        pools.push(x);
     }
+    let x = Tensor::cat(&pools, 1)?;
     let apply = |layer: &Dense, x: &Tensor| {
         let (weight, bias) = dense_tensors(layer)?;
         x.matmul(&weight.t()?)?.broadcast_add(&bias)

@@ -17,11 +17,30 @@ pub(crate) struct Tokens {
     tail: usize,
 }
 
+/// How many pools a text is read into: the whole, its start, its end. Instructions stand at either end; in
+/// the mean of a long text they would drown.
+pub(crate) const POOLS: usize = 3;
+/// Tokens of the start and of the end that have a pool of their own.
+const START: usize = 24;
+const END: usize = 16;
+
 /// The rows of one text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Rows {
     pub(crate) tokens: Vec<u32>,
     pub(crate) pairs: Vec<u32>,
+}
+
+impl Rows {
+    /// Tokens and pairs of each pool.
+    pub(crate) fn pools(&self) -> [[&[u32]; 2]; POOLS] {
+        let both = [self.tokens.as_slice(), self.pairs.as_slice()];
+        [
+            both,
+            both.map(|rows| &rows[..rows.len().min(START)]),
+            both.map(|rows| &rows[rows.len().saturating_sub(END)..]),
+        ]
+    }
 }
 
 impl Tokens {

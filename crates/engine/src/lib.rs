@@ -20,5 +20,6 @@ mod start;
 pub use engine::{Engine, Readiness, Routed};
 pub use error::{EngineError, FailedAttempt};
 pub use metrics::Metrics;
+pub use pointsman_catalog::CatalogSnapshot;
 pub use reply::{ChatReply, ReplyBody, ReplyMeta, ReplyStream};
 pub use settings::{DispatcherSettings, EngineSettings};

@@ -75,7 +75,8 @@ async fn half_a_request_and_bytes_that_are_no_http() {
             "408 Request Timeout",
         ),
         ("POST /v1/chat/completions HTTP/1.1\r\nhost", ""),
-        ("\x16\x03\x01 nonsense\r\n\r\n", "400 Bad Request"),
+        ("NONSENSE\r\n\r\n", "400 Bad Request"),
+        ("\x16\x03\x01 a TLS greeting\r\n\r\n", ""),
     ] {
         let mut stream = TcpStream::connect(gateway.address()).await.unwrap();
         stream.write_all(sent.as_bytes()).await.unwrap();

@@ -9,7 +9,7 @@ use pointsman_types::{Industry, Task};
 use super::random::Random;
 use crate::{
     model::{Dense, Logits, Model, Table, dot, softmax},
-    tokens::Rows,
+    tokens::{POOLS, Rows},
 };
 
 /// One text, as the fit sees it.
@@ -135,7 +135,7 @@ pub(crate) fn fit(samples: &[Sample], table: FloatTable, settings: &FitSettings)
     let mut fit = Fit {
         settings,
         squares: vec![0.0; table.values.len() / dims],
-        hidden: Layer::new(settings.hidden, dims, &mut random),
+        hidden: Layer::new(settings.hidden, dims * POOLS, &mut random),
         task: Layer::new(Task::COUNT, settings.hidden, &mut random),
         industry: Layer::new(Industry::COUNT, settings.hidden, &mut random),
         table,
@@ -163,10 +163,13 @@ pub(crate) fn fit(samples: &[Sample], table: FloatTable, settings: &FitSettings)
 impl Fit<'_> {
     fn sample(&mut self, sample: &Sample, table_rate: f32) {
         let view = &sample.views[self.random.below(sample.views.len())];
-        let (tokens, pairs) = (self.thin(&view.tokens), self.thin(&view.pairs));
-        let mut x = vec![0.0; self.table.dims];
-        for rows in [&tokens, &pairs] {
-            self.table.add_mean(rows, &mut x);
+        let dims = self.table.dims;
+        let pools = view.pools().map(|pool| pool.map(|rows| self.thin(rows)));
+        let mut x = vec![0.0; dims * POOLS];
+        for (pool, x) in pools.iter().zip(x.chunks_exact_mut(dims)) {
+            for rows in pool {
+                self.table.add_mean(rows, x);
+            }
         }
         let mut h = Vec::new();
         self.hidden.dense.forward(&x, &mut h);
@@ -184,8 +187,10 @@ impl Fit<'_> {
         back_h.iter_mut().zip(&mask).for_each(|(g, m)| *g *= m);
         let mut back_x = vec![0.0; x.len()];
         self.hidden.backward(&x, &back_h, &mut back_x);
-        for rows in [&tokens, &pairs] {
-            self.update_rows(rows, &back_x, table_rate);
+        for (pool, back) in pools.iter().zip(back_x.chunks_exact(dims)) {
+            for rows in pool {
+                self.update_rows(rows, back, table_rate);
+            }
         }
     }
 

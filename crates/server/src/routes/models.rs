@@ -6,7 +6,7 @@ use axum::{
     extract::{Path, State},
     response::{IntoResponse, Response},
 };
-use pointsman_catalog::CatalogSnapshot;
+use pointsman_engine::CatalogSnapshot;
 use pointsman_types::{Capability, LatencyView, ModelId, ModelSpec, Price};
 use serde::Serialize;
 

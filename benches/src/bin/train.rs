@@ -1,4 +1,4 @@
-//! Trains the shipped classifier: `cargo run --release -p pointsman-classifier --example train -- --help`.
+//! Trains the shipped classifier: `cargo run --release -p pointsman-benches --bin train -- --help`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line program")]
 

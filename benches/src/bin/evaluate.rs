@@ -1,5 +1,5 @@
-//! Figures of an artifact on labelled sets: `cargo run --release -p pointsman-classifier --example evaluate --
-//! [--artifact DIR] --data FILE..`. A file named `exemplars/` in full stands for its held-out rows.
+//! Figures of an artifact on labelled sets: `cargo run --release -p pointsman-benches --bin evaluate --
+//! [--artifact DIR] --data FILE..`.
 
 #![allow(clippy::print_stdout, reason = "a command line program")]
 
