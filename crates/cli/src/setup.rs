@@ -38,8 +38,16 @@ pub(crate) fn logs(default: &str) {
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).try_init();
 }
 
+/// Half the cores serve HTTP, the rest is for the classifier's thread and whatever shares the machine: on two
+/// cores a second worker made every request slower, because its parts woke each other up across cores
+/// (`benches/README.md` has the figures). `TOKIO_WORKER_THREADS` overrides.
 pub(crate) fn runtime() -> anyhow::Result<Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime did not start")
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if std::env::var_os("TOKIO_WORKER_THREADS").is_none() {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        builder.worker_threads(cores.div_ceil(2));
+    }
+    builder.enable_all().build().context("the runtime did not start")
 }
 
 /// The configuration, with its warnings told.

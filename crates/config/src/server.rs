@@ -18,7 +18,8 @@ pub struct ServerConfig {
     pub grace: Duration,
     /// Open connections; more wait in the listener's backlog.
     pub max_connections: usize,
-    /// From the first byte of a request to the end of its headers.
+    /// How long a connection may take for the headers of a request, the wait for it included, and how long a
+    /// body may stand still. Clients keep idle connections for about this long: shorter means reconnects.
     pub header_read_timeout: Duration,
     /// How long a client may leave written bytes unread.
     pub write_timeout: Duration,
@@ -31,7 +32,7 @@ impl Default for ServerConfig {
             request_timeout: Duration::from_mins(10),
             grace: Duration::from_secs(30),
             max_connections: 4096,
-            header_read_timeout: Duration::from_secs(15),
+            header_read_timeout: Duration::from_mins(1),
             write_timeout: Duration::from_mins(1),
         }
     }

@@ -62,7 +62,12 @@ impl Gateway {
         let mut command = Command::new(binary);
         command.args(["serve", "--json", "--listen", "127.0.0.1:0"]).args(args);
         command.env_remove("POINTSMAN_CONFIG").env_remove("OLLAMA_BASE_URL").env_remove("OPENAI_API_KEY");
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
+        let mut child = command
+            .env("RUST_LOG", "warn")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
         let (banner, lines) = first_line(&mut child).await?;
         let banner: serde_json::Value = serde_json::from_str(&banner)?;
         let url = banner["url"].as_str().context("no url in the banner")?.to_owned();
