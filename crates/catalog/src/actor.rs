@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use crate::{
-    CatalogSettings, CatalogSnapshot, merge,
+    CatalogBackend, CatalogSettings, CatalogSnapshot, merge,
     source::{self, ListError, Listed},
 };
 
@@ -55,7 +55,7 @@ impl CatalogHandle {
             known,
             snapshot: Cell::default(),
         };
-        actor.publish();
+        actor.publish(None);
         let snapshot = actor.snapshot.clone();
         let actor = supervisor.spawn("catalog", MAILBOX, move || actor.clone()).await?;
         Ok(Self { actor, snapshot })
@@ -180,29 +180,24 @@ impl CatalogActor {
             return;
         };
         let before = entry.clone();
+        let answered = result.is_ok().then(SystemTime::now);
         match result {
             Ok(listed) => *entry = Known { listed, health: Health::Up },
             // what it served before stays routable: it may be back before anybody asks
             Err(ListError::Unreachable(error)) => entry.health = Health::Unreachable { error },
             Err(ListError::Bad(error)) => entry.health = Health::Degraded { error },
         }
-        if entry.health == before.health && entry.listed == before.listed {
+        if entry.health != before.health || entry.listed != before.listed {
+            tell(backend, entry);
+        } else if answered.is_none() {
             return;
         }
-        let models = entry.listed.len();
-        match &entry.health {
-            Health::Unreachable { error } | Health::Degraded { error } => {
-                tracing::warn!(backend = %backend.endpoint.id, health = entry.health.as_str(), %error, "catalog");
-            }
-            health => {
-                tracing::info!(backend = %backend.endpoint.id, health = health.as_str(), models, "catalog");
-            }
-        }
         self.known.store(known);
-        self.publish();
+        self.publish(answered);
     }
 
-    fn publish(&self) {
+    /// Publishes what is known; `answered` where a backend has just answered.
+    fn publish(&self, answered: Option<SystemTime>) {
         let known = self.known.load();
         let (mut models, mut states) = (Vec::new(), Vec::new());
         for (backend, known) in self.settings.backends.iter().zip(known.iter()) {
@@ -215,8 +210,7 @@ impl CatalogActor {
             models.extend(merged);
         }
         let before = self.snapshot.load_full();
-        let someone_answered = known.iter().any(|k| k.health == Health::Up);
-        let synced_at = if someone_answered { Some(SystemTime::now()) } else { before.synced_at() };
+        let synced_at = answered.or(before.synced_at());
         let generation = before.generation() + 1;
         self.snapshot.store(CatalogSnapshot::new(
             models,
@@ -225,6 +219,16 @@ impl CatalogActor {
             generation,
             synced_at,
         ));
+    }
+}
+
+fn tell(backend: &CatalogBackend, now: &Known) {
+    let (id, health, models) = (&backend.endpoint.id, now.health.as_str(), now.listed.len());
+    match &now.health {
+        Health::Unreachable { error } | Health::Degraded { error } => {
+            tracing::warn!(backend = %id, health, %error, "catalog");
+        }
+        Health::Up | Health::Unknown => tracing::info!(backend = %id, health, models, "catalog"),
     }
 }
 

@@ -27,18 +27,23 @@ const NOT_CHAT: [&str; 17] = [
     "-e5-",
 ];
 
+/// Ollama lists `llama3.1:latest` for what everybody calls `llama3.1`.
+const LATEST: &str = ":latest";
+
 /// The models of one backend, in the order of their ids; those of the configuration first.
 pub(crate) fn merge(backend: &CatalogBackend, listed: &[Listed]) -> Vec<ModelSpec> {
-    let mut by_upstream: HashMap<&str, &Listed> = listed.iter().map(|l| (l.id.as_str(), l)).collect();
-    let mut models: Vec<ModelSpec> = backend
-        .models
-        .iter()
-        .map(|stated| match by_upstream.remove(&*stated.upstream_id) {
-            Some(listed) => filled(stated.clone(), listed),
-            None => stated.clone(),
-        })
-        .collect();
-    let mut found: Vec<ModelSpec> = by_upstream.into_values().map(|l| discovered(backend, l)).collect();
+    let by_id: HashMap<&str, &Listed> = listed.iter().map(|l| (l.id.as_str(), l)).collect();
+    let mut unclaimed = by_id.clone();
+    let mut models = Vec::with_capacity(listed.len());
+    for stated in &backend.models {
+        let latest = format!("{}{LATEST}", stated.upstream_id);
+        let listed = by_id.get(&*stated.upstream_id).or_else(|| by_id.get(latest.as_str()));
+        models.push(listed.map_or_else(|| stated.clone(), |listed| filled(stated.clone(), listed)));
+        if let Some(listed) = listed {
+            unclaimed.remove(listed.id.as_str());
+        }
+    }
+    let mut found: Vec<ModelSpec> = unclaimed.into_values().map(|l| discovered(backend, l)).collect();
     found.sort_by(|a, b| a.id.cmp(&b.id));
     models.extend(found);
     models
@@ -49,12 +54,14 @@ fn filled(mut stated: ModelSpec, listed: &Listed) -> ModelSpec {
     stated.context = stated.context.or(listed.context);
     stated.price = stated.price.or(listed.price);
     stated.created = stated.created.or(listed.created);
+    if *stated.upstream_id != *listed.id {
+        stated.aliases.push(listed.id.as_str().into());
+    }
     stated
 }
 
 fn discovered(backend: &CatalogBackend, listed: &Listed) -> ModelSpec {
-    // Ollama lists `llama3.1:latest` for what everybody calls `llama3.1`
-    let short = listed.id.strip_suffix(":latest").filter(|s| !s.is_empty());
+    let short = listed.id.strip_suffix(LATEST).filter(|s| !s.is_empty());
     ModelSpec {
         aliases: short.map(ModelId::from).into_iter().collect(),
         context: listed.context,

@@ -32,13 +32,7 @@ impl CatalogSnapshot {
     ) -> Self {
         let models: Vec<Arc<ModelSpec>> = models.into_iter().map(Arc::new).collect();
         let names = names(&models);
-        let mut folded = Names::new();
-        for (name, specs) in &names {
-            let same: &mut Vec<_> = folded.entry(name.to_lowercase().into()).or_default();
-            same.extend(
-                specs.iter().filter(|s| !same.iter().any(|o| Arc::ptr_eq(o, s))).cloned().collect::<Vec<_>>(),
-            );
-        }
+        let folded = folded(&models, &names);
         let accepting = settings.iter().filter(|b| !b.accept.is_empty()).cloned().collect();
         Self { models, names, folded, backends, accepting, generation, synced_at }
     }
@@ -99,4 +93,18 @@ fn names(models: &[Arc<ModelSpec>]) -> Names {
     }
     ids.extend(others);
     ids
+}
+
+/// The same names in lower case, each with its models in the order of `models`.
+fn folded(models: &[Arc<ModelSpec>], names: &Names) -> Names {
+    let places: HashMap<_, _> = models.iter().enumerate().map(|(i, m)| (Arc::as_ptr(m), i)).collect();
+    let mut folded = Names::new();
+    for (name, specs) in names {
+        folded.entry(name.to_lowercase().into()).or_default().extend(specs.iter().cloned());
+    }
+    for same in folded.values_mut() {
+        same.sort_by_key(|m| places.get(&Arc::as_ptr(m)));
+        same.dedup_by(|a, b| Arc::ptr_eq(a, b));
+    }
+    folded
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use pointsman_types::{Price, Tokens};
 use reqwest::{Client, Response};
 use secrecy::ExposeSecret;
-use serde::Deserialize;
+use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::CatalogBackend;
@@ -27,35 +27,6 @@ pub(crate) enum ListError {
     Unreachable(String),
     /// An answer that is no list.
     Bad(String),
-}
-
-#[derive(Deserialize)]
-struct Wire {
-    data: Vec<Entry>,
-}
-
-#[derive(Deserialize)]
-struct Entry {
-    id: String,
-    #[serde(default)]
-    created: Option<serde_json::Value>,
-    /// vLLM.
-    #[serde(default)]
-    max_model_len: Option<u64>,
-    /// OpenRouter.
-    #[serde(default)]
-    context_length: Option<u64>,
-    /// OpenRouter: US dollars per token, as strings.
-    #[serde(default)]
-    pricing: Option<Pricing>,
-}
-
-#[derive(Deserialize)]
-struct Pricing {
-    #[serde(default)]
-    prompt: Option<String>,
-    #[serde(default)]
-    completion: Option<String>,
 }
 
 pub(crate) async fn list(
@@ -92,26 +63,52 @@ async fn read(mut response: Response, max_bytes: usize) -> Result<Vec<u8>, ListE
     Ok(body)
 }
 
+/// An entry without a usable id costs only itself, and so does a figure of an odd shape. No error quotes the
+/// answer: it may hold the key that it was asked with.
 fn parse(body: &[u8]) -> Result<Vec<Listed>, ListError> {
-    let wire: Wire =
+    let answer: Value =
         serde_json::from_slice(body).map_err(|e| ListError::Bad(format!("no model list: {e}")))?;
-    let usable = |entry: &Entry| !entry.id.trim().is_empty() && !entry.id.chars().any(char::is_control);
-    Ok(wire.data.into_iter().filter(usable).map(Entry::into_listed).collect())
+    match answer.get("data") {
+        Some(Value::Array(entries)) => {
+            let models: Vec<Listed> = entries.iter().filter_map(listed).collect();
+            // a list of something else must not replace what was listed before
+            if models.is_empty() && !entries.is_empty() {
+                return Err(ListError::Bad("no model list: no entry of `data` has an id".to_owned()));
+            }
+            Ok(models)
+        }
+        // Ollama without a model
+        Some(Value::Null) => Ok(Vec::new()),
+        _ => Err(ListError::Bad("no model list: no array `data`".to_owned())),
+    }
 }
 
-impl Entry {
-    fn into_listed(self) -> Listed {
-        let dollars = |text: Option<String>| text?.parse::<f64>().ok();
-        let price = self
-            .pricing
-            .and_then(|p| Price::per_million(dollars(p.prompt)? * 1e6, dollars(p.completion)? * 1e6));
-        Listed {
-            id: self.id,
-            created: self.created.and_then(|c| c.as_u64()),
-            context: self.context_length.or(self.max_model_len).filter(|n| *n > 0).map(Tokens),
-            price,
-        }
+fn listed(entry: &Value) -> Option<Listed> {
+    let id = entry.get("id")?.as_str()?;
+    if id.trim().is_empty() || id.chars().any(char::is_control) {
+        return None;
     }
+    // OpenRouter, then vLLM
+    let context = ["context_length", "max_model_len"].iter().find_map(|name| whole(entry.get(name)?));
+    Some(Listed {
+        id: id.to_owned(),
+        created: entry.get("created").and_then(Value::as_u64),
+        context: context.map(Tokens),
+        price: entry.get("pricing").and_then(price),
+    })
+}
+
+/// A whole number above zero, written with or without a fraction of zero.
+fn whole(figure: &Value) -> Option<u64> {
+    let float = || figure.as_f64().filter(|f| f.fract() == 0.0 && (0.0..1e15).contains(f)).map(|f| f as u64);
+    figure.as_u64().or_else(float).filter(|n| *n > 0)
+}
+
+/// OpenRouter: US dollars per token, as strings. Others write numbers, some of them per million tokens: a price
+/// that may be wrong by that much is unknown.
+fn price(pricing: &Value) -> Option<Price> {
+    let per_million = |name: &str| Some(pricing.get(name)?.as_str()?.parse::<f64>().ok()? * 1e6);
+    Price::per_million(per_million("prompt")?, per_million("completion")?)
 }
 
 fn describe(error: reqwest::Error) -> String {
