@@ -3,7 +3,7 @@
 
 Trained on the same rows as the shipped artifact (train.jsonl.gz and the exemplars that are not held out),
 validated by leaving one source out, the same groups as ``train`` prints.
-usage: tfidf_floor.py [--json OUT]      data: $POINTSMAN_DATA, default ../shared/data beside the repository
+usage: tfidf_floor.py [--json OUT] [--task-only]      data: $POINTSMAN_DATA, default ../shared/data beside the repository
 Needs: numpy, scikit-learn.
 """
 import gzip, glob, hashlib, json, os, pathlib, sys
@@ -12,6 +12,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+HEADS = ("task",) if "--task-only" in sys.argv else ("task", "industry")
 DATA = pathlib.Path(os.environ.get("POINTSMAN_DATA", ROOT.parent / "shared" / "data"))
 
 
@@ -29,7 +30,7 @@ def scores(train, test):
     vectors = TfidfVectorizer(ngram_range=(1, 2), min_df=2, max_features=60000, sublinear_tf=True)
     x = vectors.fit_transform(r["text"] for r in train)
     out = {}
-    for head in ("task", "industry"):
+    for head in HEADS:
         keep = [i for i, r in enumerate(train) if r.get(head)]
         known = [r for r in test if r.get(head)]
         if not known:
@@ -51,7 +52,7 @@ def main():
     for name in sorted({group(r) for r in train}):
         report["unseen"][name] = scores([r for r in train if group(r) != name] + exemplars, [r for r in train if group(r) == name])
         print(name, report["unseen"][name], flush=True)
-    for head in ("task", "industry"):
+    for head in HEADS:
         folds = [v[head] for v in report["unseen"].values() if v[head][1]]
         total = sum(n for _, n in folds)
         report[f"{head}_pooled"] = sum(a * n for a, n in folds) / total

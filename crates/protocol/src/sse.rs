@@ -55,6 +55,7 @@ pub struct SseEvents {
     tail: BytesMut,
     limit: usize,
     model: String,
+    words: Words,
     /// The first event told whether this backend names the model.
     names_model: Option<bool>,
     summary: SseSummary,
@@ -85,6 +86,7 @@ impl SseEvents {
     pub fn new(model: impl Into<String>, limit: usize) -> Self {
         Self {
             tail: BytesMut::new(),
+            words: Words::new(),
             limit,
             model: model.into(),
             names_model: None,
@@ -182,13 +184,36 @@ impl SseEvents {
     /// an object and looked over for the words that matter.
     fn worth_parsing(&self, data: &[u8]) -> bool {
         let object = data.starts_with(b"{") && data.ends_with(b"}");
-        !object
-            || !self.summary.content
-            || memmem::find(data, b"\"error\"").is_some()
-            || memmem::find(data, b"\"usage\":{").is_some()
-            || memmem::find(data, b"\"usage\": {").is_some()
-            || memmem::find(data, b"\"finish_reason\":\"").is_some()
-            || memmem::find(data, b"\"finish_reason\": \"").is_some()
+        !object || !self.summary.content || self.words.any(data)
+    }
+}
+
+/// The words that make an event worth parsing, their search prepared.
+#[derive(Debug)]
+struct Words {
+    error: memmem::Finder<'static>,
+    usage: memmem::Finder<'static>,
+    finish: memmem::Finder<'static>,
+}
+
+impl Words {
+    fn new() -> Self {
+        Self {
+            error: memmem::Finder::new("\"error\""),
+            usage: memmem::Finder::new("\"usage\""),
+            finish: memmem::Finder::new("\"finish_reason\""),
+        }
+    }
+
+    /// Whether one of them stands in `data` with a value; most events carry a null for the latter two.
+    fn any(&self, data: &[u8]) -> bool {
+        let says = |word: &memmem::Finder<'_>| {
+            word.find(data).is_some_and(|at| {
+                let value = data[at + word.needle().len()..].trim_ascii_start();
+                !value.strip_prefix(b":").unwrap_or(value).trim_ascii_start().starts_with(b"null")
+            })
+        };
+        self.error.find(data).is_some() || says(&self.usage) || says(&self.finish)
     }
 }
 

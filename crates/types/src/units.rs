@@ -13,10 +13,19 @@ impl Tokens {
     /// An estimate for `text` without its model's tokenizer: four ASCII bytes a token, and 0.7 tokens
     /// for every other character (between Latin scripts with accents, near 0.5, and CJK, near 1).
     pub fn estimate(text: &str) -> Self {
-        let bytes = text.as_bytes();
-        let ascii = bytes.iter().filter(|b| b.is_ascii()).count() as u64;
-        // a character outside ASCII has exactly one byte that is not a continuation byte
-        let wide = bytes.iter().filter(|b| **b >= 0xC0).count() as u64;
+        let (mut ascii, mut wide) = (0_u64, 0_u64);
+        // in pieces whose counts fit a byte: the compiler then counts 32 bytes at a time, which matters for
+        // bodies of megabytes
+        for piece in text.as_bytes().chunks(255) {
+            let (mut ascii_here, mut wide_here) = (0_u8, 0_u8);
+            for byte in piece {
+                ascii_here += u8::from(byte.is_ascii());
+                // a character outside ASCII has exactly one byte that is not a continuation byte
+                wide_here += u8::from(*byte >= 0xC0);
+            }
+            ascii += u64::from(ascii_here);
+            wide += u64::from(wide_here);
+        }
         Self(ascii.div_ceil(4) + (wide * 7).div_ceil(10))
     }
 }
@@ -141,6 +150,8 @@ mod tests {
 
     #[test]
     fn token_estimates_follow_the_script() {
+        assert_eq!(Tokens::estimate(&"abcd".repeat(1000)), Tokens(1000));
+        assert_eq!(Tokens::estimate(&"ü".repeat(1000)), Tokens(700));
         for (text, low, high) in
             [("", 0, 0), ("hello world, how are you?", 5, 8), ("你好世界", 2, 5), ("Привет", 3, 6)]
         {

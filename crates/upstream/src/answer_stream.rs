@@ -3,16 +3,20 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt;
 use http::header;
 use pointsman_protocol::{SseEvents, SseSummary};
 use reqwest::Response;
 use tokio::{
     sync::OwnedSemaphorePermit,
+    task::yield_now,
     time::{Instant, timeout},
 };
 
 use crate::{AttemptError, client::next};
 
+/// The most pieces of a body that are put into one write.
+const MAX_BATCH: usize = 16;
 /// How long a connection may stay open after `[DONE]` before it is given up for reuse.
 const GRACE_AFTER_DONE: Duration = Duration::from_millis(50);
 
@@ -25,6 +29,8 @@ pub struct AnswerStream {
     head: Option<Bytes>,
     idle: Duration,
     deadline: Instant,
+    /// A failure that came behind events which the client has to see first.
+    failed: Option<AttemptError>,
     ended: bool,
     _permit: OwnedSemaphorePermit,
 }
@@ -44,7 +50,16 @@ impl AnswerStream {
             return Err(AttemptError::protocol(format!("asked for a stream of events, got {other:?}")));
         }
         let events = SseEvents::new(model, max_event_bytes);
-        let mut stream = Self { response, events, head: None, idle, deadline, ended: false, _permit: permit };
+        let mut stream = Self {
+            response,
+            events,
+            head: None,
+            idle,
+            deadline,
+            failed: None,
+            ended: false,
+            _permit: permit,
+        };
         let mut head = BytesMut::new();
         while !stream.summary().content && !stream.summary().finished {
             match stream.read().await? {
@@ -73,9 +88,48 @@ impl AnswerStream {
         if let Some(head) = self.head.take().filter(|head| !head.is_empty()) {
             return Some(Ok(head));
         }
-        let item = self.read().await.transpose();
-        self.ended |= matches!(item, Some(Err(_)));
-        item
+        let item = match self.failed.take() {
+            Some(error) => Some(Err(error)),
+            None => self.read().await.transpose(),
+        };
+        match item {
+            Some(Ok(events)) => Some(Ok(self.with_what_is_here(events).await)),
+            item => {
+                self.ended |= matches!(item, Some(Err(_)));
+                item
+            }
+        }
+    }
+
+    /// Adds the events that have arrived meanwhile, without waiting: a burst becomes one write to the client.
+    async fn with_what_is_here(&mut self, events: Bytes) -> Bytes {
+        let mut batch = Vec::new();
+        for _ in 0..MAX_BATCH {
+            if self.ended || self.failed.is_some() || self.summary().done {
+                break;
+            }
+            // lets the connection's task hand over what it has read
+            yield_now().await;
+            let more = match self.response.chunk().now_or_never() {
+                Some(Ok(Some(chunk))) => {
+                    self.events.push(chunk).map_err(|e| AttemptError::protocol(e.to_string()))
+                }
+                Some(Err(error)) => Err(AttemptError::transport(error)),
+                // the end of the body is seen again by the next read
+                Some(Ok(None)) | None => break,
+            };
+            match more {
+                Ok(more) if more.is_empty() => {}
+                Ok(more) => {
+                    if batch.is_empty() {
+                        batch.extend_from_slice(&events);
+                    }
+                    batch.extend_from_slice(&more);
+                }
+                Err(error) => self.failed = Some(error),
+            }
+        }
+        if batch.is_empty() { events } else { batch.into() }
     }
 
     /// The next bytes that hold at least one whole event.
