@@ -127,8 +127,9 @@ impl<M: Send + 'static> ActorHandle<M> {
         }
         match timeout_at(deadline, answer).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(_)) => Err(CallError::Dropped),
-            Err(_) => Err(CallError::Deadline),
+            // an actor drops questions that have gone stale: that is lateness, not loss
+            Ok(Err(_)) if Instant::now() < deadline => Err(CallError::Dropped),
+            Ok(Err(_)) | Err(_) => Err(CallError::Deadline),
         }
     }
 

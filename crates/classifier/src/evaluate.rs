@@ -96,7 +96,7 @@ mod tests {
         let r = report(&[p([0.9, 0.1], 0), p([0.9, 0.1], 1), p([0.4, 0.6], 1), p([0.3, 0.7], 1)], 0.65);
         assert!((r.accuracy - 0.75).abs() < 1e-9);
         // label 0: TP 1 FP 1 FN 0 -> 2/3; label 1: TP 2 FP 0 FN 1 -> 4/5
-        assert!((r.macro_f1 - (2.0 / 3.0 + 0.8) / 2.0).abs() < 1e-9);
+        assert!((r.macro_f1 - f64::midpoint(2.0 / 3.0, 0.8)).abs() < 1e-9);
         // bins: 0.9 twice with one hit |1.8 - 1|, 0.6 |0.6 - 1|, 0.7 |0.7 - 1|
         assert!((r.ece - (0.8 + 0.4 + 0.3) / 4.0).abs() < 1e-6, "{}", r.ece);
         assert!((r.coverage - 0.75).abs() < 1e-9 && (r.covered_accuracy - 2.0 / 3.0).abs() < 1e-9);

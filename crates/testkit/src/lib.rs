@@ -3,7 +3,13 @@
 //! Raw TCP and a few lines of HTTP/1.1, because most of what it has to do no proper server would do. Used by
 //! tests only.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that meets an error has failed")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    clippy::format_push_string,
+    reason = "a test that meets an error has failed"
+)]
 
 mod http;
 mod upstream;

@@ -146,7 +146,7 @@ async fn streams_that_fail_after_content_end_with_an_error_and_nothing_else() {
         assert_eq!(response.status(), 200, "{name}");
         let text = response.text().await.unwrap();
         let events: Vec<&str> = text.split("\n\n").filter(|e| !e.is_empty()).collect();
-        assert_eq!(events.len(), 2, "{name}: {:.400}", text);
+        assert_eq!(events.len(), 2, "{name}: {text:.400}");
         assert!(events[0].contains("one"), "{name}");
         let error: Value = serde_json::from_str(events[1].strip_prefix("data: ").unwrap()).unwrap();
         assert_eq!(error["error"]["code"], "stream_failed", "{name}");

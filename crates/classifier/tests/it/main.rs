@@ -3,6 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::format_collect,
     clippy::print_stderr,
     reason = "a test that meets an error has failed"
 )]
@@ -126,7 +127,7 @@ fn odd_texts_are_answered_in_bounded_time() {
     let binary: Vec<u8> = (0..100_000_u32).map(|i| (i * 31 % 256) as u8).collect();
     let started = Instant::now();
     for text in [
-        "".to_owned(),
+        String::new(),
         " \n\t ".to_owned(),
         "\u{1f600}\u{1f680}".to_owned(),
         "a".repeat(1 << 20),

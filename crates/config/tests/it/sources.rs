@@ -223,5 +223,5 @@ fn settings_carry_what_was_stated_and_a_demo_backend_can_be_added() {
     endpoint.simulated = true;
     config.add_backend(endpoint, models).unwrap();
     let added = &config.catalog_settings().backends[1];
-    assert!(added.endpoint.simulated && !added.discover && added.models.len() == 1);
+    assert!(added.endpoint.simulated && added.discover && added.models.len() == 1);
 }
