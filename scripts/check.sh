@@ -8,6 +8,8 @@ exec </dev/null
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$HOME/.cache/pointsman/target}"
+# tests built in one clone and reused in another must not look for their snapshots in the first
+export INSTA_WORKSPACE_ROOT="$PWD" INSTA_UPDATE=no
 export CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-never}"
 
 started=$SECONDS

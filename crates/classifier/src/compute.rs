@@ -43,7 +43,7 @@ impl ComputeThread {
         classifier: Arc<Classifier>,
         done: impl Fn(Done) + Send + 'static,
     ) -> std::io::Result<Self> {
-        // one batch is computed while at most one waits: the rest waits in the actor, where it can go stale
+        // the actor sends a batch only to an idle thread; what waits, waits there, where it can go stale
         let (batches, inbox) = mpsc::sync_channel::<Batch>(1);
         // its own pool of one: whatever candle or tokenizers spread over rayon stays on this thread's CPU
         let pool =

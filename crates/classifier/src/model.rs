@@ -2,8 +2,7 @@
 //!
 //! `x = [pool of the whole, of the start, of the end]`, each the mean of its token rows plus the mean of its
 //! pair rows; `h = relu(W1 x + b1)`; `logits = W h + b` for each head. Written
-//! out over plain slices: through tensor operations the same takes ten times as long for one prompt, which is
-//! all overhead. `reference.rs` is the same in candle, and a test holds the two together.
+//! out over plain slices: for one prompt, tensor operations are mostly overhead. `reference.rs` is the same in candle, and a test holds the two together.
 
 use crate::tokens::{POOLS, Rows};
 
@@ -118,14 +117,21 @@ impl Model {
     }
 }
 
-/// Probabilities at a temperature.
-pub(crate) fn softmax<const N: usize>(logits: &[f32], temperature: f32) -> [f32; N] {
-    let largest = logits.iter().fold(f32::MIN, |m, v| m.max(*v));
-    let mut p: [f32; N] =
-        std::array::from_fn(|i| logits.get(i).map_or(0.0, |v| ((v - largest) / temperature).exp()));
-    let sum: f32 = p.iter().sum();
-    for p in &mut p {
-        *p /= sum;
+/// Logits become probabilities, in place, at a temperature.
+pub(crate) fn softmax_in_place(values: &mut [f32], temperature: f32) {
+    let largest = values.iter().fold(f32::MIN, |m, v| m.max(*v));
+    for v in values.iter_mut() {
+        *v = ((*v - largest) / temperature).exp();
     }
+    let sum: f32 = values.iter().sum();
+    for v in values {
+        *v /= sum;
+    }
+}
+
+/// Probabilities of exactly `N` logits at a temperature.
+pub(crate) fn softmax<const N: usize>(logits: &[f32], temperature: f32) -> [f32; N] {
+    let mut p = std::array::from_fn(|i| logits.get(i).copied().unwrap_or(f32::MIN));
+    softmax_in_place(&mut p, temperature);
     p
 }

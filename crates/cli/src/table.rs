@@ -22,9 +22,9 @@ pub(crate) fn price(price: Option<Price>) -> String {
     }
 }
 
-/// `local`, `simulated`, or what it is not: elsewhere.
-pub(crate) fn place(spec: &ModelSpec) -> &'static str {
-    match (spec.local, spec.simulated) {
+/// Where a model or a backend runs.
+pub(crate) const fn place(local: bool, simulated: bool) -> &'static str {
+    match (local, simulated) {
         (true, true) => "local, simulated",
         (false, true) => "cloud, simulated",
         (true, false) => "local",

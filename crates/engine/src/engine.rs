@@ -19,13 +19,13 @@ use pointsman_protocol::ChatRequest;
 use pointsman_types::{Classification, Decision, ModelForm, NoRoute, RequestId, RouteRequest};
 use pointsman_upstream::Transport;
 use serde::Serialize;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use crate::{
     ChatReply, EngineError, Metrics, ReplyMeta,
     attempt::Recorder,
     dispatcher::{DispatcherHandle, DispatcherMsg},
-    execute::execute,
+    execute::{Plan, execute},
     resolve::{resolve, unknown_model},
 };
 
@@ -103,18 +103,16 @@ impl Engine {
         let routed = self.route(id, &request, session, started).await?;
         let overhead = started.elapsed();
         inner.recorder.metrics.overhead(overhead.as_secs_f64());
-        let stream = routed.request.features.stream;
         let limits = &inner.limits;
-        let plan = execute(
-            &inner.transport,
-            &inner.recorder,
-            &request,
-            stream,
-            &routed.decision,
-            limits.max_attempts,
-        );
-        let executed = timeout_at(started + limits.request, plan).await;
-        let executed = executed.map_err(|_| EngineError::Deadline { after: limits.request })??;
+        let plan = Plan {
+            request: &request,
+            stream: routed.request.features.stream,
+            decision: &routed.decision,
+            max_attempts: limits.max_attempts,
+            started,
+            timeout: limits.request,
+        };
+        let executed = execute(&inner.transport, &inner.recorder, &plan).await?;
         let meta = ReplyMeta {
             request_id: routed.request_id,
             spec: executed.spec,

@@ -6,6 +6,8 @@ use pointsman_protocol::{ChatRequest, Usage};
 use pointsman_types::{Decision, MicroUsd, ModelSpec, Outcome, Tokens};
 use pointsman_upstream::{AttemptError, Reply, Transport};
 
+use tokio::time::{Instant, timeout_at};
+
 use crate::{
     EngineError, FailedAttempt, ReplyBody, ReplyStream,
     attempt::{Attempt, Recorder},
@@ -19,23 +21,37 @@ pub(crate) struct Executed {
     pub(crate) body: ReplyBody,
 }
 
-/// Tries at most `max_attempts` candidates. Until one of them has sent content nothing has reached the
-/// client, so each failure that is not the request's own fault moves on to the next.
+/// What is to be tried, and how long.
+pub(crate) struct Plan<'a> {
+    pub(crate) request: &'a ChatRequest<'a>,
+    pub(crate) stream: bool,
+    pub(crate) decision: &'a Decision,
+    pub(crate) max_attempts: usize,
+    /// When the request came in; its first content is due `timeout` later, over all attempts.
+    pub(crate) started: Instant,
+    pub(crate) timeout: Duration,
+}
+
+/// Tries candidates in order. Until one of them has sent content nothing has reached the client, so each
+/// failure that is not the request's own fault moves on to the next.
 pub(crate) async fn execute(
     transport: &Transport,
     recorder: &Recorder,
-    request: &ChatRequest<'_>,
-    stream: bool,
-    decision: &Decision,
-    max_attempts: usize,
+    plan: &Plan<'_>,
 ) -> Result<Executed, EngineError> {
     let mut failed = Vec::new();
     let mut waits = Vec::new();
-    for ranked in decision.candidates.iter().take(max_attempts.max(1)) {
+    for ranked in plan.decision.candidates.iter().take(plan.max_attempts.max(1)) {
         let spec = &ranked.spec;
-        let body = request.body_for(&spec.upstream_id);
-        let mut attempt = Attempt::begin(recorder, spec, stream);
-        match transport.chat(&spec.backend, spec.id.as_str(), body, stream).await {
+        let body = plan.request.body_for(&spec.upstream_id);
+        let mut attempt = Attempt::begin(recorder, spec, plan.stream);
+        let answer = transport.chat(&spec.backend, spec.id.as_str(), body, plan.stream);
+        let Ok(answer) = timeout_at(plan.started + plan.timeout, answer).await else {
+            // the backend was late; the client is still there
+            attempt.end(Outcome::Timeout, Usage::default());
+            return Err(EngineError::Deadline { after: plan.timeout });
+        };
+        match answer {
             Ok(reply) => return Ok(finish(reply, attempt, spec, failed.len() + 1)),
             Err(error) => {
                 attempt.end(error.outcome, Usage::default());

@@ -102,17 +102,29 @@ impl SseEvents {
     /// Takes the next bytes and gives back the whole events that are complete now; often empty or `chunk`
     /// itself. On an error the events before it are lost only if they came in the same chunk as it.
     pub fn push(&mut self, mut chunk: Bytes) -> Result<Bytes, SseError> {
+        let mut border = last_border(&chunk);
         if !self.tail.is_empty() {
+            // the tail has no border of its own: one that is new ends in the new bytes and begins at most
+            // three before them, so a long line is searched and copied once, not once for each piece
+            let seam = self.tail.len().saturating_sub(3);
             self.tail.extend_from_slice(&chunk);
+            border = last_border(&self.tail[seam..]);
+            if border == 0 {
+                return if self.tail.len() > self.limit { self.too_long() } else { Ok(Bytes::new()) };
+            }
+            border += seam;
             chunk = self.tail.split().freeze();
         }
-        let border = last_border(&chunk);
         let rest = chunk.split_off(border);
         if rest.len() > self.limit {
-            return Err(SseError::TooLong { limit: self.limit });
+            return self.too_long();
         }
         self.tail.extend_from_slice(&rest);
         self.read(chunk)
+    }
+
+    fn too_long(&self) -> Result<Bytes, SseError> {
+        Err(SseError::TooLong { limit: self.limit })
     }
 
     /// The stream has ended: an event whose blank line never came still counts if it is complete.
@@ -208,7 +220,7 @@ impl Words {
     /// Whether one of them stands in `data` with a value; most events carry a null for the latter two.
     fn any(&self, data: &[u8]) -> bool {
         let says = |word: &memmem::Finder<'_>| {
-            word.find(data).is_some_and(|at| {
+            word.find_iter(data).any(|at| {
                 let value = data[at + word.needle().len()..].trim_ascii_start();
                 !value.strip_prefix(b":").unwrap_or(value).trim_ascii_start().starts_with(b"null")
             })
@@ -296,6 +308,14 @@ mod tests {
         let s = *events.summary();
         assert!(s.content && s.finished && s.done);
         assert_eq!((s.events, s.usage.output.map(|t| t.0)), (3, Some(2)));
+    }
+
+    #[test]
+    fn a_finish_behind_another_choice_is_seen() {
+        let mut events = SseEvents::new("m", 1024);
+        let both = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":null},{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+        events.push(Bytes::from(event("hi") + both)).unwrap();
+        assert!(events.summary().finished);
     }
 
     #[test]

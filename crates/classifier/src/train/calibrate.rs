@@ -1,6 +1,6 @@
 //! Temperature and abstain threshold, from predictions on sources that the model has not seen.
 
-use crate::evaluate::Prediction;
+use crate::{evaluate::Prediction, model::softmax_in_place};
 
 /// Logits and the right label.
 pub(crate) type Labelled = (Vec<f32>, usize);
@@ -45,10 +45,9 @@ pub(crate) fn predictions(labelled: &[Labelled], temperature: f32) -> Vec<Predic
 }
 
 fn probabilities(logits: &[f32], temperature: f32) -> Vec<f32> {
-    let largest = logits.iter().fold(f32::MIN, |m, v| m.max(*v));
-    let p: Vec<f32> = logits.iter().map(|v| ((v - largest) / temperature).exp()).collect();
-    let sum: f32 = p.iter().sum();
-    p.into_iter().map(|p| p / sum).collect()
+    let mut p = logits.to_vec();
+    softmax_in_place(&mut p, temperature);
+    p
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use pointsman_types::{Industry, Task};
 
 use super::random::Random;
 use crate::{
-    model::{Dense, Logits, Model, Table, dot, softmax},
+    model::{Dense, Logits, Model, Table, dot, softmax_in_place},
     tokens::{POOLS, Rows},
 };
 
@@ -236,22 +236,15 @@ impl FloatTable {
 
 /// Softmax cross-entropy with label smoothing: p - target, weighted.
 fn loss_gradient(layer: &Dense, h: &[f32], truth: usize, smoothing: f32, weight: f32) -> Vec<f32> {
-    let mut logits = Vec::new();
-    layer.forward(h, &mut logits);
-    let n = logits.len();
-    // wide enough for both heads; what is beyond the logits stays zero
-    let p: [f32; Task::COUNT] = if n == Task::COUNT { softmax(&logits, 1.0) } else { padded(&logits) };
-    (0..n)
-        .map(|i| {
-            let target = smoothing / n as f32 + if i == truth { 1.0 - smoothing } else { 0.0 };
-            weight * (p[i] - target)
-        })
-        .collect()
-}
-
-fn padded(logits: &[f32]) -> [f32; Task::COUNT] {
-    let p: [f32; Industry::COUNT] = softmax(logits, 1.0);
-    std::array::from_fn(|i| p.get(i).copied().unwrap_or(0.0))
+    let mut p = Vec::new();
+    layer.forward(h, &mut p);
+    softmax_in_place(&mut p, 1.0);
+    let n = p.len() as f32;
+    for (i, p) in p.iter_mut().enumerate() {
+        let target = smoothing / n + if i == truth { 1.0 - smoothing } else { 0.0 };
+        *p = weight * (*p - target);
+    }
+    p
 }
 
 /// Logits of all samples' first views.

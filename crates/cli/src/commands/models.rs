@@ -34,7 +34,7 @@ pub(crate) fn run(args: &Models) -> anyhow::Result<ExitCode> {
             models.add_row([
                 spec.id.to_string(),
                 spec.backend.to_string(),
-                table::place(spec).to_owned(),
+                table::place(spec.local, spec.simulated).to_owned(),
                 spec.context.map_or_else(|| "unknown".to_owned(), |t| t.to_string()),
                 table::price(spec.price),
                 table::capabilities(spec),

@@ -76,7 +76,7 @@ fn row(place: usize, ranked: &Ranked) -> [String; 8] {
     [
         place.to_string(),
         ranked.spec.id.to_string(),
-        table::place(&ranked.spec).to_owned(),
+        table::place(ranked.spec.local, ranked.spec.simulated).to_owned(),
         format!("{:.2} ± {:.2}", t.quality, t.sigma),
         t.cost_usd.map_or_else(|| "unknown".to_owned(), |usd| format!("{usd:.6}")),
         format!("{:.0} ms", t.latency_ms),

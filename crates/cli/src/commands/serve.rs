@@ -71,12 +71,7 @@ fn banner(engine: &Engine, address: SocketAddr, as_json: bool) {
     let mut backends = table::table(["backend", "state", "models", "where", "url"]);
     for state in catalog.backends() {
         let e = &state.endpoint;
-        let place = match (e.local, e.simulated) {
-            (true, true) => "local, simulated",
-            (false, true) => "cloud, simulated",
-            (true, false) => "local",
-            (false, false) => "cloud",
-        };
+        let place = table::place(e.local, e.simulated);
         let models = state.models.to_string();
         backends.add_row([e.id.as_str(), state.health.as_str(), &models, place, &e.base_url]);
     }

@@ -124,6 +124,20 @@ async fn a_full_backend_refuses_at_once_and_recovers() {
 }
 
 #[tokio::test]
+async fn a_request_past_its_deadline_is_a_timeout_of_the_backend() {
+    let upstream = Upstream::start(&["m"]).await;
+    upstream.script([Behaviour::Hang]);
+    let mut short = settings(&upstream);
+    short.request_timeout = Duration::from_millis(200);
+    let engine = engine(short).await;
+    let late = engine.chat(&engine.request_id(), chat("m", "hi", false).as_bytes(), None).await;
+    assert!(matches!(late, Err(EngineError::Deadline { .. })), "{late:?}");
+    assert!(upstream.abandoned(1).await, "the call was cancelled");
+    let metrics = engine.metrics_text();
+    assert!(metrics.contains(r#"outcome="timeout"} 1"#) && !metrics.contains("cancelled"), "{metrics}");
+}
+
+#[tokio::test]
 async fn a_stopped_engine_refuses() {
     let upstream = Upstream::start(&["m"]).await;
     let engine = engine(settings(&upstream)).await;
