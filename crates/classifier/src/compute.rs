@@ -3,7 +3,6 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, mpsc},
-    thread,
 };
 
 use pointsman_actors::{Permit, Reply};
@@ -45,20 +44,20 @@ impl ComputeThread {
     ) -> std::io::Result<Self> {
         // the actor sends a batch only to an idle thread; what waits, waits there, where it can go stale
         let (batches, inbox) = mpsc::sync_channel::<Batch>(1);
-        // its own pool of one: whatever candle or tokenizers spread over rayon stays on this thread's CPU
-        let pool =
-            rayon::ThreadPoolBuilder::new().num_threads(1).thread_name(|_| "classifier-pool".to_owned());
+        // a pool of one, whose thread is the compute thread: whatever candle or tokenizers spread over rayon
+        // runs right here, and no batch waits for another thread to wake
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).thread_name(|_| "classifier".to_owned());
         let pool = pool.build().map_err(std::io::Error::other)?;
-        thread::Builder::new().name("classifier".to_owned()).spawn(move || {
+        pool.spawn(move || {
             while let Ok(batch) = inbox.recv() {
-                let ran = catch_unwind(AssertUnwindSafe(|| pool.install(|| run(&classifier, batch))));
+                let ran = catch_unwind(AssertUnwindSafe(|| run(&classifier, batch)));
                 if ran.is_err() {
                     done(Done::Panicked);
                     return;
                 }
                 done(Done::Batch);
             }
-        })?;
+        });
         Ok(Self { batches })
     }
 

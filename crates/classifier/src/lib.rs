@@ -17,6 +17,7 @@ mod reference;
 mod settings;
 mod tokens;
 pub mod train;
+mod wordpiece;
 
 pub use actor::ClassifierHandle;
 pub use artifact::{Abstain, ArtifactConfig, Temperatures};
