@@ -1,5 +1,5 @@
 //! The folder a classifier is loaded from: `config.json`, `labels.json`, `tokenizer.json`,
-//! `model.safetensors` (the table), `heads.safetensors`, and `manifest.json` with the sha256 of each.
+//! `model.safetensors` (the embedder), `heads.safetensors`, and `manifest.json` with the sha256 of each.
 
 use std::{
     borrow::Cow,
@@ -14,15 +14,18 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     ArtifactSource, ClassifierError,
-    model::Model,
-    reference::Tensors,
+    embedder::{Embedder, EncoderEmbedder, StaticEmbedder},
+    encoder::{EncoderConfig, Pooling},
+    heads::Heads,
+    ids::TokenIds,
+    tensors::Tensors,
     tokens::{POOLS, Tokens},
 };
 
 pub(crate) const CONFIG: &str = "config.json";
 pub(crate) const LABELS: &str = "labels.json";
 pub(crate) const TOKENIZER: &str = "tokenizer.json";
-pub(crate) const TABLE: &str = "model.safetensors";
+pub(crate) const WEIGHTS: &str = "model.safetensors";
 pub(crate) const HEADS: &str = "heads.safetensors";
 pub(crate) const MANIFEST: &str = "manifest.json";
 
@@ -31,27 +34,21 @@ const BUILT_IN: [(&str, &[u8]); 6] = [
     (CONFIG, include_bytes!("../../../models/default/config.json")),
     (LABELS, include_bytes!("../../../models/default/labels.json")),
     (TOKENIZER, include_bytes!("../../../models/default/tokenizer.json")),
-    (TABLE, include_bytes!("../../../models/default/model.safetensors")),
+    (WEIGHTS, include_bytes!("../../../models/default/model.safetensors")),
     (HEADS, include_bytes!("../../../models/default/heads.safetensors")),
     (MANIFEST, include_bytes!("../../../models/default/manifest.json")),
 ];
 
 /// `config.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct ArtifactConfig {
     /// Name of the embedder.
     pub name: String,
-    /// `static`: token and token-pair embeddings. The only kind so far.
-    pub kind: String,
-    /// Width of the table.
-    pub dims: usize,
-    /// Width of the hidden layer.
+    /// What turns text into features.
+    #[serde(flatten)]
+    pub embedder: EmbedderConfig,
+    /// Width of the hidden layer of the heads; 0 where they stand on the features themselves.
     pub hidden: usize,
-    /// Rows of the table for tokens.
-    pub vocab: u32,
-    /// Rows of the table for hashed pairs of tokens, after those of the tokens.
-    pub pairs: u32,
     /// Tokens that are read of the start of a text.
     pub head_tokens: usize,
     /// Tokens that are read of the end of a longer text.
@@ -60,6 +57,41 @@ pub struct ArtifactConfig {
     pub temperature: Temperatures,
     /// Below these the classifier abstains.
     pub abstain: Abstain,
+}
+
+/// The kinds of embedders.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum EmbedderConfig {
+    /// Token and token-pair embeddings, pooled.
+    Static {
+        /// Width of the table.
+        dims: usize,
+        /// Rows of the table for tokens.
+        vocab: u32,
+        /// Rows of the table for hashed pairs of tokens, after those of the tokens.
+        pairs: u32,
+    },
+    /// A transformer of the BERT family.
+    Encoder {
+        /// Its shapes.
+        encoder: EncoderConfig,
+        /// How the vectors of its tokens become one.
+        pooling: Pooling,
+        /// What it wants in front of every text, such as `query: `.
+        #[serde(default)]
+        prefix: String,
+    },
+}
+
+impl EmbedderConfig {
+    /// Width of the features.
+    pub const fn width(&self) -> usize {
+        match self {
+            Self::Static { dims, .. } => *dims * POOLS,
+            Self::Encoder { encoder, .. } => encoder.hidden_size,
+        }
+    }
 }
 
 /// Calibration temperatures.
@@ -101,8 +133,8 @@ impl Labels {
 #[derive(Debug)]
 pub(crate) struct Artifact {
     pub(crate) config: ArtifactConfig,
-    pub(crate) tokens: Tokens,
-    pub(crate) model: Model,
+    pub(crate) embedder: Embedder,
+    pub(crate) heads: Heads,
     /// The first 12 digits of the manifest's own sha256.
     pub(crate) revision: String,
     /// Bytes of all files.
@@ -117,21 +149,15 @@ impl Artifact {
         files.check_config(&config)?;
         let labels: Labels = files.json(LABELS)?;
         files.check_labels(&labels)?;
-        let rows = (config.vocab, config.pairs);
-        let tokenizer = files.path(TOKENIZER);
-        let cut = (config.head_tokens, config.tail_tokens);
-        let tokens = Tokens::load(files.bytes(TOKENIZER), &tokenizer, rows, cut)?;
-        let (table, heads) = (files.path(TABLE), files.path(HEADS));
-        let tensors = Tensors::read(files.bytes(HEADS), &heads)?;
-        let model = Model {
-            table: Tensors::read(files.bytes(TABLE), &table)?
-                .table((rows.0 + rows.1) as usize, config.dims)?,
-            hidden: tensors.dense("hidden", config.hidden, config.dims * POOLS)?,
-            task: tensors.dense("task", Task::COUNT, config.hidden)?,
-            industry: tensors.dense("industry", Industry::COUNT, config.hidden)?,
-        };
+        let embedder = files.embedder(&config)?;
+        let heads = files.path(HEADS);
+        let heads = Tensors::read(files.bytes(HEADS), &heads)?.heads(
+            config.embedder.width(),
+            config.hidden,
+            (Task::COUNT, Industry::COUNT),
+        )?;
         let revision = sha256(files.bytes(MANIFEST))[..12].to_owned();
-        Ok(Self { config, tokens, model, revision, size: files.size() })
+        Ok(Self { config, embedder, heads, revision, size: files.size() })
     }
 }
 
@@ -201,16 +227,55 @@ impl Files {
 
     fn check_config(&self, config: &ArtifactConfig) -> Result<(), ClassifierError> {
         let positive = |t: f32| t.is_finite() && t > 0.0;
-        let why = if config.kind != "static" {
-            format!("embedder kind `{}`; known: static", config.kind)
+        let wrong = match &config.embedder {
+            EmbedderConfig::Static { dims: 0, .. } => Some("dims must be positive".to_owned()),
+            EmbedderConfig::Static { .. } => None,
+            EmbedderConfig::Encoder { encoder, .. } => encoder.problem(),
+        };
+        let why = if let Some(why) = wrong {
+            why
         } else if !positive(config.temperature.task) || !positive(config.temperature.industry) {
             "a temperature must be positive".to_owned()
-        } else if config.dims == 0 || config.hidden == 0 || config.head_tokens == 0 {
-            "dims, hidden and head_tokens must be positive".to_owned()
+        } else if config.head_tokens == 0 {
+            "head_tokens must be positive".to_owned()
         } else {
             return Ok(());
         };
         Err(self.content(CONFIG, why))
+    }
+
+    fn embedder(&self, config: &ArtifactConfig) -> Result<Embedder, ClassifierError> {
+        let (tokenizer, weights) = (self.path(TOKENIZER), self.path(WEIGHTS));
+        let json = self.bytes(TOKENIZER);
+        let tensors = Tensors::read(self.bytes(WEIGHTS), &weights)?;
+        let (head, tail) = (config.head_tokens, config.tail_tokens);
+        match &config.embedder {
+            EmbedderConfig::Static { dims, vocab, pairs } => Ok(Embedder::Static(Box::new(StaticEmbedder {
+                tokens: Tokens::load(json, &tokenizer, (*vocab, *pairs), (head, tail))?,
+                table: tensors.table("table", (vocab + pairs) as usize, *dims)?,
+            }))),
+            EmbedderConfig::Encoder { encoder, pooling, prefix } => {
+                let ids = TokenIds::load(json, &tokenizer, encoder.vocab_size as u32)?;
+                let around = ids.around();
+                let longest = head + tail + around.0.len() + around.1.len() + encoder.first_position();
+                if longest > encoder.max_position_embeddings {
+                    let why = format!(
+                        "{longest} positions for head_tokens, tail_tokens and special tokens, and the encoder has {}",
+                        encoder.max_position_embeddings
+                    );
+                    return Err(self.content(CONFIG, why));
+                }
+                Ok(Embedder::Encoder(Box::new(EncoderEmbedder {
+                    ids,
+                    around,
+                    prefix: prefix.clone(),
+                    head,
+                    tail,
+                    pooling: *pooling,
+                    encoder: tensors.encoder(encoder)?,
+                })))
+            }
+        }
     }
 
     fn check_labels(&self, labels: &Labels) -> Result<(), ClassifierError> {

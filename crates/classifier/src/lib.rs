@@ -9,18 +9,25 @@ mod actor;
 mod artifact;
 mod classifier;
 mod compute;
+mod embedder;
+mod encoder;
 mod error;
 pub mod evaluate;
-mod model;
+mod heads;
+mod ids;
 mod reading;
+#[cfg(test)]
 mod reference;
 mod settings;
+mod table;
+mod tensors;
 mod tokens;
 pub mod train;
 mod wordpiece;
 
 pub use actor::ClassifierHandle;
-pub use artifact::{Abstain, ArtifactConfig, Temperatures};
+pub use artifact::{Abstain, ArtifactConfig, EmbedderConfig, Temperatures};
 pub use classifier::{Classifier, EmbedderInfo};
+pub use encoder::{EncoderConfig, Pooling};
 pub use error::ClassifierError;
 pub use settings::{ArtifactSource, ClassifierSettings};

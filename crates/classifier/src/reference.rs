@@ -1,100 +1,130 @@
-//! The same forward pass in candle: the reference that `model.rs` is held against, and the loader's view of
-//! the tensors.
+//! The embedders and heads through candle: what the fused passes are held against.
 
-use std::{collections::HashMap, path::Path};
+use std::collections::HashMap;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
+use candle_nn::VarBuilder;
+use candle_transformers::models::bert::{BertModel, Config};
 
 use crate::{
-    ClassifierError,
-    model::{Dense, Model, Table},
+    embedder::StaticEmbedder,
+    encoder::{EncoderConfig, Pooling},
+    heads::{Dense, Heads, Logits},
+    table::Table,
 };
 
-/// Named tensors of one safetensors file.
-#[derive(Debug)]
-pub(crate) struct Tensors<'a> {
-    tensors: HashMap<String, Tensor>,
-    path: &'a Path,
+fn table(table: &Table) -> Result<Tensor> {
+    Tensor::from_slice(&table.floats(), (table.scales.len(), table.dims), &Device::Cpu)
 }
 
-impl<'a> Tensors<'a> {
-    pub(crate) fn read(bytes: &[u8], path: &'a Path) -> Result<Self, ClassifierError> {
-        let tensors = candle_core::safetensors::load_buffer(bytes, &Device::Cpu);
-        let content =
-            |e: candle_core::Error| ClassifierError::Content { path: path.to_owned(), why: e.to_string() };
-        Ok(Self { tensors: tensors.map_err(content)?, path })
-    }
-
-    /// The tensor of that name, which must have that shape.
-    fn get(&self, name: &str, shape: &[usize]) -> Result<&Tensor, ClassifierError> {
-        let content = |why: String| ClassifierError::Content { path: self.path.to_owned(), why };
-        let tensor = self.tensors.get(name).ok_or_else(|| content(format!("there is no tensor `{name}`")))?;
-        if tensor.dims() != shape {
-            return Err(content(format!("tensor `{name}` is {:?}, expected {shape:?}", tensor.dims())));
-        }
-        Ok(tensor)
-    }
-
-    fn floats(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ClassifierError> {
-        let flat = self.get(name, shape)?.to_dtype(DType::F32).and_then(|t| t.flatten_all()?.to_vec1());
-        let values: Vec<f32> = flat.map_err(|e| self.unreadable(name, &e))?;
-        if values.iter().any(|v| !v.is_finite()) {
-            let why = format!("tensor `{name}` holds values that are no numbers");
-            return Err(ClassifierError::Content { path: self.path.to_owned(), why });
-        }
-        Ok(values)
-    }
-
-    pub(crate) fn table(&self, rows: usize, dims: usize) -> Result<Table, ClassifierError> {
-        let flat = self.get("table", &[rows, dims])?.flatten_all().and_then(|t| t.to_vec1::<u8>());
-        let quantised = flat.map_err(|e| self.unreadable("table", &e))?;
-        Ok(Table { quantised, scales: self.floats("scales", &[rows])?, dims })
-    }
-
-    pub(crate) fn dense(&self, name: &str, outputs: usize, inputs: usize) -> Result<Dense, ClassifierError> {
-        Ok(Dense {
-            weight: self.floats(&format!("{name}.weight"), &[outputs, inputs])?,
-            bias: self.floats(&format!("{name}.bias"), &[outputs])?,
-        })
-    }
-
-    fn unreadable(&self, name: &str, error: &candle_core::Error) -> ClassifierError {
-        ClassifierError::Content { path: self.path.to_owned(), why: format!("tensor `{name}`: {error}") }
-    }
-}
-
-/// A dense layer as candle tensors `[outputs, inputs]` and `[outputs]`.
-pub(crate) fn dense_tensors(layer: &Dense) -> candle_core::Result<(Tensor, Tensor)> {
-    let outputs = layer.bias.len();
-    let weight = Tensor::from_slice(&layer.weight, (outputs, layer.weight.len() / outputs), &Device::Cpu)?;
-    Ok((weight, Tensor::from_slice(&layer.bias, outputs, &Device::Cpu)?))
-}
-
-/// Logits of one text through candle operations.
-#[cfg_attr(not(test), expect(dead_code, reason = "the reference of the tests"))]
-pub(crate) fn forward(
-    model: &Model,
-    rows: &crate::tokens::Rows,
-) -> candle_core::Result<crate::model::Logits> {
-    let Table { quantised, scales, dims } = &model.table;
-    let table = Tensor::from_slice(quantised, (scales.len(), *dims), &Device::Cpu)?;
-    let scales = Tensor::from_slice(scales, (scales.len(), 1), &Device::Cpu)?;
+/// The pools of one text.
+pub(crate) fn pool(embedder: &StaticEmbedder, text: &str) -> Result<Tensor> {
+    let (rows, values) = (embedder.tokens.rows(text), table(&embedder.table)?);
     let mut pools = Vec::new();
     for pool in rows.pools() {
-        let mut x = Tensor::zeros((1, *dims), DType::F32, &Device::Cpu)?;
+        let mut x = Tensor::zeros((1, embedder.table.dims), DType::F32, &Device::Cpu)?;
         for ids in pool.into_iter().filter(|ids| !ids.is_empty()) {
             let ids = Tensor::from_slice(ids, ids.len(), &Device::Cpu)?;
-            let values = (table.index_select(&ids, 0)?.to_dtype(DType::F32)? - 128.0)?;
-            x = (x + values.broadcast_mul(&scales.index_select(&ids, 0)?)?.mean_keepdim(0)?)?;
+            x = (x + values.index_select(&ids, 0)?.mean_keepdim(0)?)?;
         }
         pools.push(x);
     }
-    let x = Tensor::cat(&pools, 1)?;
-    let apply = |layer: &Dense, x: &Tensor| {
-        let (weight, bias) = dense_tensors(layer)?;
-        x.matmul(&weight.t()?)?.broadcast_add(&bias)
+    Tensor::cat(&pools, 1)
+}
+
+/// The embedding of one text by candle's own BERT. `checkpoint` is a safetensors file in floats.
+pub(crate) fn bert(
+    checkpoint: &[u8],
+    config: &EncoderConfig,
+    ids: &[u32],
+    pooling: Pooling,
+) -> Result<Vec<f32>> {
+    let config: Config = serde_json::from_value(serde_json::json!({
+        "vocab_size": config.vocab_size,
+        "hidden_size": config.hidden_size,
+        "num_hidden_layers": config.num_hidden_layers,
+        "num_attention_heads": config.num_attention_heads,
+        "intermediate_size": config.intermediate_size,
+        "hidden_act": "gelu",
+        "hidden_dropout_prob": 0.0,
+        "max_position_embeddings": config.max_position_embeddings,
+        "type_vocab_size": 2,
+        "initializer_range": 0.02,
+        "layer_norm_eps": config.layer_norm_eps,
+        "pad_token_id": 0,
+        "model_type": "bert",
+    }))
+    .map_err(candle_core::Error::wrap)?;
+    let weights = VarBuilder::from_buffered_safetensors(checkpoint.to_vec(), DType::F32, &Device::Cpu)?;
+    let model = BertModel::load(weights, &config)?;
+    let ids = Tensor::from_slice(ids, (1, ids.len()), &Device::Cpu)?;
+    let vectors = model.forward(&ids, &ids.zeros_like()?, None)?.squeeze(0)?;
+    match pooling {
+        Pooling::Mean => vectors.mean(0)?.to_vec1(),
+        Pooling::Cls => vectors.get(0)?.to_vec1(),
+    }
+}
+
+/// A small checkpoint with random weights, its configuration, and the hub's names.
+pub(crate) fn random_bert() -> Result<(Vec<u8>, EncoderConfig)> {
+    let config = EncoderConfig {
+        model_type: "bert".to_owned(),
+        hidden_size: 48,
+        num_hidden_layers: 2,
+        num_attention_heads: 3,
+        intermediate_size: 100,
+        max_position_embeddings: 40,
+        vocab_size: 90,
+        layer_norm_eps: 1e-12,
+        pad_token_id: 0,
+        hidden_act: "gelu".to_owned(),
     };
-    let h = apply(&model.hidden, &x)?.relu()?;
+    let (width, inner) = (config.hidden_size, config.intermediate_size);
+    let mut tensors = HashMap::new();
+    let mut put = |name: String, shape: &[usize], mean: f32| -> Result<()> {
+        tensors.insert(name, Tensor::randn(mean, 0.2_f32, shape, &Device::Cpu)?);
+        Ok(())
+    };
+    for (name, rows) in [("word", config.vocab_size), ("position", 40), ("token_type", 2)] {
+        put(format!("embeddings.{name}_embeddings.weight"), &[rows, width], 0.0)?;
+    }
+    let mut norms = vec!["embeddings.LayerNorm".to_owned()];
+    for n in 0..config.num_hidden_layers {
+        let layer = format!("encoder.layer.{n}");
+        for (part, outputs, inputs) in [
+            ("attention.self.query", width, width),
+            ("attention.self.key", width, width),
+            ("attention.self.value", width, width),
+            ("attention.output.dense", width, width),
+            ("intermediate.dense", inner, width),
+            ("output.dense", width, inner),
+        ] {
+            put(format!("{layer}.{part}.weight"), &[outputs, inputs], 0.0)?;
+            put(format!("{layer}.{part}.bias"), &[outputs], 0.0)?;
+        }
+        norms.extend(["attention.output", "output"].map(|part| format!("{layer}.{part}.LayerNorm")));
+    }
+    for norm in norms {
+        put(format!("{norm}.weight"), &[width], 1.0)?;
+        put(format!("{norm}.bias"), &[width], 0.0)?;
+    }
+    let views: Vec<_> = tensors.iter().collect();
+    let bytes = safetensors::serialize(views, None).map_err(candle_core::Error::wrap)?;
+    Ok((bytes, config))
+}
+
+/// The heads over features `[1, width]`.
+pub(crate) fn heads(heads: &Heads, features: &Tensor) -> Result<Logits> {
+    let apply = |layer: &Dense, x: &Tensor| {
+        let outputs = layer.bias.len();
+        let shape = (outputs, layer.weight.len() / outputs);
+        let weight = Tensor::from_slice(&layer.weight, shape, &Device::Cpu)?;
+        x.matmul(&weight.t()?)?.broadcast_add(&Tensor::from_slice(&layer.bias, outputs, &Device::Cpu)?)
+    };
+    let h = match &heads.hidden {
+        Some(hidden) => apply(hidden, features)?.relu()?,
+        None => features.clone(),
+    };
     let logits = |layer: &Dense| apply(layer, &h)?.flatten_all()?.to_vec1::<f32>();
-    Ok(crate::model::Logits { task: logits(&model.task)?, industry: logits(&model.industry)? })
+    Ok(Logits { task: logits(&heads.task)?, industry: logits(&heads.industry)? })
 }

@@ -1,6 +1,6 @@
 //! Temperature and abstain threshold, from predictions on sources that the model has not seen.
 
-use crate::{evaluate::Prediction, model::softmax_in_place};
+use crate::{evaluate::Prediction, heads::softmax_in_place};
 
 /// Logits and the right label.
 pub(crate) type Labelled = (Vec<f32>, usize);

@@ -7,8 +7,11 @@
 use pointsman_types::{Industry, Task};
 
 use super::random::Random;
+use pointsman_kernels::dot;
+
 use crate::{
-    model::{Dense, Logits, Model, Table, dot, softmax_in_place},
+    heads::{Dense, Heads, Logits, softmax_in_place},
+    table::Table,
     tokens::{POOLS, Rows},
 };
 
@@ -54,13 +57,9 @@ pub(crate) struct Fitted {
 
 impl Fitted {
     /// The weights as they are shipped.
-    pub(crate) fn quantised(&self) -> Model {
-        Model {
-            table: Table::quantise(&self.table.values, self.table.dims),
-            hidden: self.hidden.clone(),
-            task: self.task.clone(),
-            industry: self.industry.clone(),
-        }
+    pub(crate) fn quantised(self) -> (Table, Heads) {
+        let Self { table, hidden, task, industry } = self;
+        (Table::quantise(&table.values, table.dims), Heads { hidden: Some(hidden), task, industry })
     }
 }
 
@@ -248,7 +247,7 @@ fn loss_gradient(layer: &Dense, h: &[f32], truth: usize, smoothing: f32, weight:
 }
 
 /// Logits of all samples' first views.
-pub(crate) fn logits(model: &Model, samples: &[Sample]) -> Vec<Logits> {
-    let mut scratch = crate::model::Scratch::default();
-    samples.iter().map(|s| model.forward(&s.views[0], &mut scratch)).collect()
+pub(crate) fn logits(table: &Table, heads: &Heads, samples: &[Sample]) -> Vec<Logits> {
+    let mut scratch = Vec::new();
+    samples.iter().map(|s| heads.forward(&table.pool(&s.views[0]), &mut scratch)).collect()
 }

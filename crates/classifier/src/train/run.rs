@@ -1,7 +1,7 @@
 //! One training run: folds, calibration, the final fit, the artifact.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeSet, HashMap},
     fs,
     path::{Path, PathBuf},
 };
@@ -18,10 +18,11 @@ use super::{
     random::Random,
 };
 use crate::{
-    Abstain, ArtifactConfig, ClassifierError, Temperatures, artifact,
+    Abstain, ArtifactConfig, ClassifierError, EmbedderConfig, Temperatures, artifact,
     evaluate::{Report, report},
-    model::{Logits, Model},
-    reading, reference,
+    heads::{Dense, Heads, Logits},
+    reading,
+    table::Table,
     tokens::Tokens,
 };
 
@@ -132,8 +133,8 @@ pub fn train(
     let calibration = Calibration::of(&folds);
     let everything: Vec<Sample> = rows.into_iter().chain(extra).collect();
     say("final fit");
-    let model = fit::fit(&everything, prepared.start.clone(), &prepared.fit).quantised();
-    write(settings, &prepared, &calibration, &model)?;
+    let (table, heads) = fit::fit(&everything, prepared.start.clone(), &prepared.fit).quantised();
+    write(settings, &prepared, &calibration, (&table, &heads))?;
     Ok(calibration.report(&folds, everything.len()))
 }
 
@@ -204,8 +205,8 @@ impl Prepared {
         };
         let training: Vec<Sample> = of(false).chain(extra.iter().cloned()).collect();
         let test: Vec<Sample> = of(true).collect();
-        let model = fit::fit(&training, self.start.clone(), &self.fit).quantised();
-        let logits = fit::logits(&model, &test);
+        let (table, heads) = fit::fit(&training, self.start.clone(), &self.fit).quantised();
+        let logits = fit::logits(&table, &heads, &test);
         let labelled = |truth: fn(&Sample) -> Option<usize>, head: fn(&Logits) -> &Vec<f32>| {
             test.iter().zip(&logits).filter_map(|(s, l)| Some((head(l).clone(), truth(s)?))).collect()
         };
@@ -272,18 +273,19 @@ fn write(
     settings: &TrainSettings,
     prepared: &Prepared,
     calibration: &Calibration,
-    model: &Model,
+    model: (&Table, &Heads),
 ) -> Result<(), ClassifierError> {
     let failed = |why: String| ClassifierError::Training(format!("{}: {why}", settings.out.display()));
     let io = |e: std::io::Error| failed(e.to_string());
     fs::create_dir_all(&settings.out).map_err(io)?;
     let config = ArtifactConfig {
         name: "pointsman-fast".to_owned(),
-        kind: "static".to_owned(),
-        dims: settings.dims,
+        embedder: EmbedderConfig::Static {
+            dims: settings.dims,
+            vocab: prepared.vocab,
+            pairs: settings.pairs,
+        },
         hidden: settings.hidden,
-        vocab: prepared.vocab,
-        pairs: settings.pairs,
         head_tokens: HEAD_TOKENS,
         tail_tokens: TAIL_TOKENS,
         temperature: Temperatures { task: calibration.task, industry: calibration.industry },
@@ -301,18 +303,24 @@ fn write(
     artifact::write_manifest(&settings.out).map_err(io)
 }
 
-fn save_tensors(out: &Path, model: &Model) -> candle_core::Result<()> {
-    let table = &model.table;
+fn save_tensors(out: &Path, (table, heads): (&Table, &Heads)) -> candle_core::Result<()> {
     let rows = table.scales.len();
     let quantised = Tensor::from_slice(&table.quantised, (rows, table.dims), &Device::Cpu)?;
     let scales = Tensor::from_slice(&table.scales, rows, &Device::Cpu)?;
-    let tensors: std::collections::HashMap<_, _> = [("table", quantised), ("scales", scales)].into();
-    candle_core::safetensors::save(&tensors, out.join(artifact::TABLE))?;
-    let mut heads = BTreeMap::new();
-    for (name, layer) in [("hidden", &model.hidden), ("task", &model.task), ("industry", &model.industry)] {
-        let (weight, bias) = reference::dense_tensors(layer)?;
-        heads.insert(format!("{name}.weight"), weight);
-        heads.insert(format!("{name}.bias"), bias);
+    let tensors: HashMap<_, _> = [("table", quantised), ("table.scales", scales)].into();
+    candle_core::safetensors::save(&tensors, out.join(artifact::WEIGHTS))?;
+    save_heads(heads, &out.join(artifact::HEADS))
+}
+
+fn save_heads(heads: &Heads, path: &Path) -> candle_core::Result<()> {
+    let layers =
+        [("hidden", heads.hidden.as_ref()), ("task", Some(&heads.task)), ("industry", Some(&heads.industry))];
+    let mut tensors = HashMap::new();
+    for (name, layer) in layers {
+        let Some(Dense { weight, bias }) = layer else { continue };
+        let shape = (bias.len(), weight.len() / bias.len());
+        tensors.insert(format!("{name}.weight"), Tensor::from_slice(weight, shape, &Device::Cpu)?);
+        tensors.insert(format!("{name}.bias"), Tensor::from_slice(bias, bias.len(), &Device::Cpu)?);
     }
-    candle_core::safetensors::save(&heads.into_iter().collect(), out.join(artifact::HEADS))
+    candle_core::safetensors::save(&tensors, path)
 }

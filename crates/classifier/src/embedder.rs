@@ -1,0 +1,75 @@
+//! The embedders: text to a vector of fixed width. One kind, one variant.
+
+use crate::{
+    encoder::{Buffers, Encoder, Pooling},
+    ids::{TokenIds, cut},
+    table::Table,
+    tokens::Tokens,
+};
+
+/// A loaded embedder.
+#[derive(Debug)]
+pub(crate) enum Embedder {
+    /// Token and token-pair embeddings, pooled.
+    Static(Box<StaticEmbedder>),
+    /// A transformer.
+    Encoder(Box<EncoderEmbedder>),
+}
+
+#[derive(Debug)]
+pub(crate) struct StaticEmbedder {
+    pub(crate) tokens: Tokens,
+    pub(crate) table: Table,
+}
+
+#[derive(Debug)]
+pub(crate) struct EncoderEmbedder {
+    pub(crate) ids: TokenIds,
+    /// Special tokens in front of and behind a text.
+    pub(crate) around: (Vec<u32>, Vec<u32>),
+    /// What the model wants to be told first, such as `query: `.
+    pub(crate) prefix: String,
+    pub(crate) head: usize,
+    pub(crate) tail: usize,
+    pub(crate) pooling: Pooling,
+    pub(crate) encoder: Encoder,
+}
+
+/// Memory that one text leaves for the next.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    pub(crate) hidden: Vec<f32>,
+    buffers: Buffers,
+}
+
+impl Embedder {
+    /// The features of `text`, of the embedder's width; `None` where nothing in it can be read.
+    pub(crate) fn features(&self, text: &str, scratch: &mut Scratch) -> Option<Vec<f32>> {
+        match self {
+            Self::Static(embedder) => {
+                let rows = embedder.tokens.rows(text);
+                (!rows.tokens.is_empty()).then(|| embedder.table.pool(&rows))
+            }
+            Self::Encoder(embedder) => {
+                let ids = embedder.ids(text)?;
+                Some(embedder.encoder.forward(&ids, embedder.pooling, &mut scratch.buffers))
+            }
+        }
+    }
+}
+
+impl EncoderEmbedder {
+    /// The ids of a text with the special tokens around them.
+    pub(crate) fn ids(&self, text: &str) -> Option<Vec<u32>> {
+        let mut body = if self.prefix.is_empty() {
+            self.ids.of(text)
+        } else {
+            self.ids.of(&format!("{}{text}", self.prefix))
+        };
+        if body.is_empty() {
+            return None;
+        }
+        cut(&mut body, self.head, self.tail);
+        Some([&self.around.0[..], &body, &self.around.1].concat())
+    }
+}

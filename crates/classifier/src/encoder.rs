@@ -1,0 +1,194 @@
+//! A BERT-family encoder, forward only, one text at a time: the fused path for the CPU.
+//!
+//! Weights are packed once; bias, residual, norm and activation run in place. The layout is that of BERT
+//! (Devlin et al. 2018); RoBERTa and XLM-R differ in where positions begin. `reference.rs` is the same model by
+//! candle, and a test holds the two together.
+
+use pointsman_kernels::{Packed, gelu, layer_norm_add, softmax_rows};
+use serde::{Deserialize, Serialize};
+
+use crate::table::Table;
+
+/// The parts of a hub `config.json` that decide the shapes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EncoderConfig {
+    /// `bert`, `roberta` or `xlm-roberta`.
+    pub model_type: String,
+    /// Width of the embedding.
+    pub hidden_size: usize,
+    /// Layers.
+    pub num_hidden_layers: usize,
+    /// Attention heads.
+    pub num_attention_heads: usize,
+    /// Width between the two dense layers of a block.
+    pub intermediate_size: usize,
+    /// Rows of the position table.
+    pub max_position_embeddings: usize,
+    /// Rows of the token table.
+    pub vocab_size: usize,
+    /// Added to the variance.
+    #[serde(default = "default_eps")]
+    pub layer_norm_eps: f32,
+    /// The id of the padding token; RoBERTa's positions begin after it.
+    #[serde(default)]
+    pub pad_token_id: usize,
+    /// The activation: only the exact GELU is known.
+    #[serde(default = "default_activation")]
+    pub hidden_act: String,
+}
+
+const fn default_eps() -> f32 {
+    1e-12
+}
+
+fn default_activation() -> String {
+    "gelu".to_owned()
+}
+
+impl EncoderConfig {
+    /// The first position: RoBERTa's come after the row of the padding.
+    pub(crate) fn first_position(&self) -> usize {
+        if self.model_type == "bert" { 0 } else { self.pad_token_id + 1 }
+    }
+
+    /// What is wrong with it, if anything.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let Self { hidden_size, num_attention_heads: heads, .. } = *self;
+        if !matches!(self.model_type.as_str(), "bert" | "roberta" | "xlm-roberta") {
+            Some(format!("model_type `{}`; known: bert, roberta, xlm-roberta", self.model_type))
+        } else if self.hidden_act != "gelu" {
+            Some(format!("hidden_act `{}`; known: gelu", self.hidden_act))
+        } else if hidden_size == 0 || heads == 0 || !hidden_size.is_multiple_of(heads) {
+            Some(format!("hidden_size {hidden_size} is not a multiple of {heads} attention heads"))
+        } else if self.num_hidden_layers == 0 || self.intermediate_size == 0 || self.vocab_size == 0 {
+            Some("num_hidden_layers, intermediate_size and vocab_size must be positive".to_owned())
+        } else {
+            None
+        }
+    }
+}
+
+/// How the vectors of the tokens become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pooling {
+    /// Their mean.
+    Mean,
+    /// The vector of the first.
+    Cls,
+}
+
+/// A packed dense layer.
+#[derive(Debug)]
+pub(crate) struct Linear {
+    pub(crate) weight: Packed,
+    pub(crate) bias: Vec<f32>,
+}
+
+/// Scale and shift of a layer norm.
+#[derive(Debug)]
+pub(crate) struct Norm {
+    pub(crate) gamma: Vec<f32>,
+    pub(crate) beta: Vec<f32>,
+}
+
+/// One block.
+#[derive(Debug)]
+pub(crate) struct Block {
+    /// Query, key and value side by side.
+    pub(crate) qkv: Linear,
+    pub(crate) attention: Linear,
+    pub(crate) attention_norm: Norm,
+    pub(crate) up: Linear,
+    pub(crate) down: Linear,
+    pub(crate) norm: Norm,
+}
+
+/// All weights.
+#[derive(Debug)]
+pub(crate) struct Encoder {
+    pub(crate) config: EncoderConfig,
+    pub(crate) tokens: Table,
+    /// Positions, the type of the first sentence already added.
+    pub(crate) positions: Vec<f32>,
+    pub(crate) norm: Norm,
+    pub(crate) blocks: Vec<Block>,
+}
+
+/// Memory that one forward pass leaves for the next.
+#[derive(Debug, Default)]
+pub(crate) struct Buffers {
+    x: Vec<f32>,
+    qkv: Vec<f32>,
+    context: Vec<f32>,
+    scores: Vec<f32>,
+    wide: Vec<f32>,
+    out: Vec<f32>,
+    packed: Packed,
+}
+
+fn room(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
+    if buffer.len() < len {
+        buffer.resize(len, 0.0);
+    }
+    &mut buffer[..len]
+}
+
+impl Encoder {
+    /// The embedding of the tokens `ids`, which must be known, fit the positions and not be empty.
+    pub(crate) fn forward(&self, ids: &[u32], pooling: Pooling, buffers: &mut Buffers) -> Vec<f32> {
+        let (n, width) = (ids.len(), self.config.hidden_size);
+        let first = self.config.first_position() * width;
+        let x = room(&mut buffers.x, n * width);
+        x.copy_from_slice(&self.positions[first..first + n * width]);
+        for (id, row) in ids.iter().zip(x.chunks_exact_mut(width)) {
+            self.tokens.add(*id as usize, 1.0, row);
+        }
+        let epsilon = self.config.layer_norm_eps;
+        layer_norm_add(x, &[], &self.norm.gamma, &self.norm.beta, epsilon);
+        for block in &self.blocks {
+            block.forward(n, &self.config, buffers);
+        }
+        let x = &buffers.x[..n * width];
+        match pooling {
+            Pooling::Cls => x[..width].to_vec(),
+            Pooling::Mean => {
+                let mut mean = vec![0.0; width];
+                for row in x.chunks_exact(width) {
+                    mean.iter_mut().zip(row).for_each(|(m, v)| *m += v);
+                }
+                for m in &mut mean {
+                    *m /= n as f32;
+                }
+                mean
+            }
+        }
+    }
+}
+
+impl Block {
+    fn forward(&self, n: usize, config: &EncoderConfig, buffers: &mut Buffers) {
+        let Buffers { x, qkv, context, scores, wide, out, packed } = buffers;
+        let (width, inner) = (config.hidden_size, config.intermediate_size);
+        let head = width / config.num_attention_heads;
+        let (x, qkv, context) = (&mut x[..n * width], room(qkv, 3 * n * width), room(context, n * width));
+        let (scores, out) = (room(scores, n * n), room(out, n * width));
+        self.qkv.weight.multiply(x, width, &self.qkv.bias, qkv, 3 * width);
+        let scale = 1.0 / (head as f32).sqrt();
+        for at in (0..width).step_by(head) {
+            packed.repack(&qkv[width + at..], n, head, 3 * width);
+            packed.multiply(&qkv[at..], 3 * width, &[], scores, n);
+            softmax_rows(scores, n, scale);
+            packed.repack_transposed(&qkv[2 * width + at..], head, n, 3 * width);
+            packed.multiply(scores, n, &[], &mut context[at..], width);
+        }
+        self.attention.weight.multiply(context, width, &self.attention.bias, out, width);
+        let norm = &self.attention_norm;
+        layer_norm_add(x, out, &norm.gamma, &norm.beta, config.layer_norm_eps);
+        let wide = room(wide, n * inner);
+        self.up.weight.multiply(x, width, &self.up.bias, wide, inner);
+        gelu(wide);
+        self.down.weight.multiply(wide, inner, &self.down.bias, out, width);
+        layer_norm_add(x, out, &self.norm.gamma, &self.norm.beta, config.layer_norm_eps);
+    }
+}

@@ -1,0 +1,168 @@
+//! Named tensors of a safetensors file, read by candle and checked against the shapes that they must have.
+
+use std::{collections::HashMap, path::Path};
+
+use candle_core::{DType, Device, Tensor};
+use pointsman_kernels::Packed;
+
+use crate::{
+    ClassifierError,
+    encoder::{Block, Encoder, EncoderConfig, Linear, Norm},
+    heads::{Dense, Heads},
+    table::Table,
+};
+
+/// Tensors of one file. A matrix may be stored as floats under its name, or as bytes under its name with a
+/// scale a row under `<name>.scales`.
+#[derive(Debug)]
+pub(crate) struct Tensors<'a> {
+    tensors: HashMap<String, Tensor>,
+    path: &'a Path,
+}
+
+impl<'a> Tensors<'a> {
+    pub(crate) fn read(bytes: &[u8], path: &'a Path) -> Result<Self, ClassifierError> {
+        let tensors = candle_core::safetensors::load_buffer(bytes, &Device::Cpu);
+        let content =
+            |e: candle_core::Error| ClassifierError::Content { path: path.to_owned(), why: e.to_string() };
+        Ok(Self { tensors: tensors.map_err(content)?, path })
+    }
+
+    fn content(&self, why: String) -> ClassifierError {
+        ClassifierError::Content { path: self.path.to_owned(), why }
+    }
+
+    fn unreadable(&self, name: &str, error: &candle_core::Error) -> ClassifierError {
+        self.content(format!("tensor `{name}`: {error}"))
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.tensors.contains_key(name)
+    }
+
+    /// The tensor of that name, which must have that shape.
+    fn get(&self, name: &str, shape: &[usize]) -> Result<&Tensor, ClassifierError> {
+        let tensor =
+            self.tensors.get(name).ok_or_else(|| self.content(format!("there is no tensor `{name}`")))?;
+        if tensor.dims() != shape {
+            return Err(self.content(format!("tensor `{name}` is {:?}, expected {shape:?}", tensor.dims())));
+        }
+        Ok(tensor)
+    }
+
+    fn floats(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ClassifierError> {
+        let flat = self.get(name, shape)?.to_dtype(DType::F32).and_then(|t| t.flatten_all()?.to_vec1());
+        let values: Vec<f32> = flat.map_err(|e| self.unreadable(name, &e))?;
+        if values.iter().any(|v| !v.is_finite()) {
+            return Err(self.content(format!("tensor `{name}` holds values that are no numbers")));
+        }
+        Ok(values)
+    }
+
+    /// A matrix in eight bits a value; one that is stored as floats is rounded.
+    pub(crate) fn table(&self, name: &str, rows: usize, dims: usize) -> Result<Table, ClassifierError> {
+        let stored = self.get(name, &[rows, dims])?;
+        if stored.dtype() != DType::U8 {
+            return Ok(Table::quantise(&self.floats(name, &[rows, dims])?, dims));
+        }
+        let flat = stored.flatten_all().and_then(|t| t.to_vec1::<u8>());
+        let quantised = flat.map_err(|e| self.unreadable(name, &e))?;
+        Ok(Table { quantised, scales: self.floats(&format!("{name}.scales"), &[rows])?, dims })
+    }
+
+    /// A matrix as floats.
+    fn matrix(&self, name: &str, rows: usize, columns: usize) -> Result<Vec<f32>, ClassifierError> {
+        if self.get(name, &[rows, columns])?.dtype() == DType::U8 {
+            return Ok(self.table(name, rows, columns)?.floats());
+        }
+        self.floats(name, &[rows, columns])
+    }
+
+    pub(crate) fn dense(&self, name: &str, outputs: usize, inputs: usize) -> Result<Dense, ClassifierError> {
+        Ok(Dense {
+            weight: self.matrix(&format!("{name}.weight"), outputs, inputs)?,
+            bias: self.floats(&format!("{name}.bias"), &[outputs])?,
+        })
+    }
+
+    /// Heads over features of width `inputs`; `hidden` is the width of the hidden layer, 0 for none.
+    pub(crate) fn heads(
+        &self,
+        inputs: usize,
+        hidden: usize,
+        (tasks, industries): (usize, usize),
+    ) -> Result<Heads, ClassifierError> {
+        let below = if hidden == 0 { inputs } else { hidden };
+        Ok(Heads {
+            hidden: (hidden > 0).then(|| self.dense("hidden", hidden, inputs)).transpose()?,
+            task: self.dense("task", tasks, below)?,
+            industry: self.dense("industry", industries, below)?,
+        })
+    }
+
+    fn norm(&self, name: &str, width: usize) -> Result<Norm, ClassifierError> {
+        Ok(Norm {
+            gamma: self.floats(&format!("{name}.weight"), &[width])?,
+            beta: self.floats(&format!("{name}.bias"), &[width])?,
+        })
+    }
+
+    fn linear(&self, names: &[String], outputs: usize, inputs: usize) -> Result<Linear, ClassifierError> {
+        let (mut weight, mut bias) = (Vec::new(), Vec::new());
+        for name in names {
+            let dense = self.dense(name, outputs, inputs)?;
+            weight.extend(dense.weight);
+            bias.extend(dense.bias);
+        }
+        Ok(Linear { weight: Packed::new(&weight, outputs * names.len(), inputs), bias })
+    }
+
+    /// An encoder under the names that hub checkpoints use, with or without the model's name in front.
+    pub(crate) fn encoder(&self, config: &EncoderConfig) -> Result<Encoder, ClassifierError> {
+        let width = config.hidden_size;
+        let fronts = ["", "bert.", "roberta."];
+        let at = "embeddings.word_embeddings.weight";
+        let front = fronts.into_iter().find(|f| self.has(&format!("{f}{at}"))).unwrap_or_default();
+        let name = |rest: &str| format!("{front}{rest}");
+        let types = self.types_row(&name("embeddings.token_type_embeddings.weight"), width)?;
+        let mut positions = self.matrix(
+            &name("embeddings.position_embeddings.weight"),
+            config.max_position_embeddings,
+            width,
+        )?;
+        for row in positions.chunks_exact_mut(width) {
+            row.iter_mut().zip(&types).for_each(|(p, t)| *p += t);
+        }
+        Ok(Encoder {
+            tokens: self.table(&name(at), config.vocab_size, width)?,
+            positions,
+            norm: self.norm(&name("embeddings.LayerNorm"), width)?,
+            blocks: (0..config.num_hidden_layers)
+                .map(|n| self.block(&name(&format!("encoder.layer.{n}")), config))
+                .collect::<Result<_, _>>()?,
+            config: config.clone(),
+        })
+    }
+
+    /// The first row of the table of sentence types: how many there are differs.
+    fn types_row(&self, name: &str, width: usize) -> Result<Vec<f32>, ClassifierError> {
+        let rows = self.tensors.get(name).and_then(|t| t.dims().first().copied()).unwrap_or(1).max(1);
+        let mut types = self.matrix(name, rows, width)?;
+        types.truncate(width);
+        Ok(types)
+    }
+
+    fn block(&self, name: &str, config: &EncoderConfig) -> Result<Block, ClassifierError> {
+        let (width, inner) = (config.hidden_size, config.intermediate_size);
+        let part = |rest: &str| format!("{name}.{rest}");
+        let qkv = ["query", "key", "value"].map(|p| part(&format!("attention.self.{p}")));
+        Ok(Block {
+            qkv: self.linear(&qkv, width, width)?,
+            attention: self.linear(&[part("attention.output.dense")], width, width)?,
+            attention_norm: self.norm(&part("attention.output.LayerNorm"), width)?,
+            up: self.linear(&[part("intermediate.dense")], inner, width)?,
+            down: self.linear(&[part("output.dense")], width, inner)?,
+            norm: self.norm(&part("output.LayerNorm"), width)?,
+        })
+    }
+}
