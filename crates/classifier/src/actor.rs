@@ -1,17 +1,19 @@
-//! The classifier actor: a bounded queue in front of the compute thread, batches as they pile up.
+//! The classifier actor: a bounded queue in front of a compute thread, batches as they pile up. Each tier has
+//! one of its own, so that a deep pass never stands in the way of a fast one.
 //!
 //! While the thread computes, texts wait in the actor; when it reports done, all that wait, up to a limit,
 //! go as one batch. An idle thread gets a text at once: there is no timer on the way.
 
 use std::{collections::VecDeque, sync::Arc};
 
-use pointsman_actors::{ActorHandle, Envelope, QueueStats, Reply, Supervisor};
+use arc_swap::ArcSwap;
+use pointsman_actors::{ActorHandle, CallError, Envelope, QueueStats, Reply, Supervisor};
 use pointsman_types::Classification;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::time::Instant;
 
 use crate::{
-    Classifier, ClassifierError, ClassifierSettings, EmbedderInfo,
+    Cascade, Classifier, ClassifierError, ClassifierSettings, EmbedderInfo,
     compute::{ComputeThread, Done, Job},
     reading,
 };
@@ -24,51 +26,110 @@ pub(crate) enum ClassifierMsg {
 /// Asks the classifier. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct ClassifierHandle {
+    first: Tier,
+    deep: Option<Tier>,
+}
+
+/// One tier: its actor, and what is live in it.
+#[derive(Debug, Clone)]
+struct Tier {
     actor: ActorHandle<ClassifierMsg>,
-    classifier: Arc<Classifier>,
+    live: Arc<ArcSwap<Classifier>>,
+}
+
+impl Tier {
+    async fn start(
+        supervisor: &Supervisor,
+        name: &str,
+        classifier: Arc<Classifier>,
+        (queue, max_batch): (usize, usize),
+    ) -> Result<Self, ClassifierError> {
+        classifier.self_test()?;
+        let live = Arc::new(ArcSwap::new(classifier));
+        let actor = ClassifierActor { live: Arc::clone(&live), max_batch: max_batch.max(1) };
+        let actor = supervisor.spawn(name, queue, move || actor.clone()).await?;
+        Ok(Self { actor, live })
+    }
+
+    async fn ask(&self, text: String, deadline: Instant) -> Result<Arc<Classification>, CallError> {
+        self.actor.ask(deadline, |reply| ClassifierMsg::Classify(text, reply)).await
+    }
 }
 
 impl ClassifierHandle {
-    /// Starts the actor around a loaded classifier, warmed up: the first request pays for nothing.
+    /// Starts the actors around loaded tiers, warmed up: the first request pays for nothing.
     pub async fn start(
         supervisor: &Supervisor,
-        classifier: Arc<Classifier>,
+        cascade: Cascade,
         settings: &ClassifierSettings,
     ) -> Result<Self, ClassifierError> {
-        for text in ["warm up", "SELECT 1", "fn main() {}"] {
-            classifier.classify(text);
-        }
-        let actor =
-            ClassifierActor { classifier: Arc::clone(&classifier), max_batch: settings.max_batch.max(1) };
-        let actor = supervisor.spawn("classifier", settings.queue, move || actor.clone()).await?;
-        Ok(Self { actor, classifier })
+        let Cascade { first, deep } = cascade;
+        let queue = (settings.queue, settings.max_batch);
+        let first = Tier::start(supervisor, "classifier", first, queue).await?;
+        let deep = match deep {
+            // one at a time: its batches bring nothing on a CPU, and what waits behind a batch is late
+            Some(deep) => {
+                Some(Tier::start(supervisor, "classifier-deep", deep, (settings.deep_queue, 1)).await?)
+            }
+            None => None,
+        };
+        Ok(Self { first, deep })
     }
 
-    /// Classifies one text, or says by `deadline` why not.
+    /// Classifies one text, or says by `deadline` why not. Where the deep tier is asked and does not answer,
+    /// the fast tier's answer stands and says so.
     pub async fn classify(
         &self,
         text: &str,
         deadline: Instant,
     ) -> Result<Arc<Classification>, ClassifierError> {
         // only what will be read travels: a megabyte is cut here, not copied
-        let text = reading::read(text).into_owned();
-        Ok(self.actor.ask(deadline, |reply| ClassifierMsg::Classify(text, reply)).await?)
+        let text = reading::read(text);
+        let first = self.first.ask(text.clone().into_owned(), deadline).await?;
+        let Some(deep) = self.deep.as_ref().filter(|_| self.first.live.load().wants_deep(&first)) else {
+            return Ok(first);
+        };
+        match deep.ask(text.into_owned(), deadline).await {
+            Ok(own) => Ok(Arc::new(deep.live.load().with_fast(&first, &own))),
+            Err(error) => {
+                let mut first = Arc::unwrap_or_clone(first);
+                first.deep_missed = Some(error.kind());
+                Ok(Arc::new(first))
+            }
+        }
     }
 
-    /// What is loaded.
-    pub fn info(&self) -> EmbedderInfo {
-        self.classifier.info().clone()
+    /// Puts a classifier in the place of the live one of its tier, under load and without losing a request:
+    /// it is tested on known prompts first, and what fails there changes nothing. Long: call it off the runtime.
+    pub fn swap(&self, classifier: Classifier) -> Result<EmbedderInfo, ClassifierError> {
+        classifier.self_test()?;
+        let info = classifier.info().clone();
+        let tier = match &self.deep {
+            Some(deep) if info.tier == pointsman_types::Tier::Deep => deep,
+            _ => &self.first,
+        };
+        tier.live.store(Arc::new(classifier));
+        Ok(info)
     }
 
-    /// The counters of the queue.
-    pub fn stats(&self) -> QueueStats {
-        self.actor.stats()
+    /// What is loaded, the tier that is asked first in front.
+    pub fn info(&self) -> Vec<EmbedderInfo> {
+        [Some(&self.first), self.deep.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(|tier| tier.live.load().info().clone())
+            .collect()
+    }
+
+    /// The counters of the queues, the tier that is asked first in front.
+    pub fn stats(&self) -> Vec<QueueStats> {
+        [Some(&self.first), self.deep.as_ref()].into_iter().flatten().map(|tier| tier.actor.stats()).collect()
     }
 }
 
 #[derive(Debug, Clone)]
 struct ClassifierActor {
-    classifier: Arc<Classifier>,
+    live: Arc<ArcSwap<Classifier>>,
     max_batch: usize,
 }
 
@@ -88,7 +149,7 @@ impl Actor for ClassifierActor {
             // a dead actor needs no report: its successor has a thread of its own
             let _ = myself.send_message(Envelope::to_self(ClassifierMsg::Done(done)));
         };
-        let thread = ComputeThread::start(Arc::clone(&self.classifier), report)?;
+        let thread = ComputeThread::start(Arc::clone(&self.live), report)?;
         Ok(Queue { waiting: VecDeque::new(), thread, busy: false })
     }
 

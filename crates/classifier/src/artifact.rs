@@ -29,15 +29,24 @@ pub(crate) const WEIGHTS: &str = "model.safetensors";
 pub(crate) const HEADS: &str = "heads.safetensors";
 pub(crate) const MANIFEST: &str = "manifest.json";
 
-/// `models/default`, inside the binary.
-const BUILT_IN: [(&str, &[u8]); 6] = [
-    (CONFIG, include_bytes!("../../../models/default/config.json")),
-    (LABELS, include_bytes!("../../../models/default/labels.json")),
-    (TOKENIZER, include_bytes!("../../../models/default/tokenizer.json")),
-    (WEIGHTS, include_bytes!("../../../models/default/model.safetensors")),
-    (HEADS, include_bytes!("../../../models/default/heads.safetensors")),
-    (MANIFEST, include_bytes!("../../../models/default/manifest.json")),
-];
+const FILES: [&str; 6] = [CONFIG, LABELS, TOKENIZER, WEIGHTS, HEADS, MANIFEST];
+
+macro_rules! built_in {
+    ($folder:literal) => {
+        [
+            include_bytes!(concat!("../../../models/", $folder, "/config.json")),
+            include_bytes!(concat!("../../../models/", $folder, "/labels.json")),
+            include_bytes!(concat!("../../../models/", $folder, "/tokenizer.json")),
+            include_bytes!(concat!("../../../models/", $folder, "/model.safetensors")),
+            include_bytes!(concat!("../../../models/", $folder, "/heads.safetensors")),
+            include_bytes!(concat!("../../../models/", $folder, "/manifest.json")),
+        ]
+    };
+}
+
+/// The contents of [`FILES`], inside the binary.
+static FAST: [&[u8]; 6] = built_in!("default");
+static DEEP: [&[u8]; 6] = built_in!("deep");
 
 /// `config.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -57,6 +66,13 @@ pub struct ArtifactConfig {
     pub temperature: Temperatures,
     /// Below these the classifier abstains.
     pub abstain: Abstain,
+    /// Of a fast tier: below this task confidence the deep tier is asked. 0 for a tier that is the last.
+    #[serde(default)]
+    pub deep_below: f32,
+    /// Of a deep tier: how much the fast tier's word counts beside its own, 0 to 1. They err on different
+    /// prompts, so both together know more than either.
+    #[serde(default)]
+    pub fast_share: f32,
 }
 
 /// The kinds of embedders.
@@ -170,13 +186,15 @@ struct Files {
 impl Files {
     fn read(source: &ArtifactSource) -> Result<Self, ClassifierError> {
         let mut files = BTreeMap::new();
+        let mut built_in = |name: &str, contents: &'static [&'static [u8]; 6]| {
+            files.extend(FILES.into_iter().zip(contents.iter().map(|bytes| Cow::Borrowed(*bytes))));
+            PathBuf::from(format!("built-in:models/{name}"))
+        };
         let folder = match source {
-            ArtifactSource::BuiltIn => {
-                files.extend(BUILT_IN.map(|(name, bytes)| (name, Cow::Borrowed(bytes))));
-                PathBuf::from("built-in:models/default")
-            }
+            ArtifactSource::BuiltIn => built_in("default", &FAST),
+            ArtifactSource::BuiltInDeep => built_in("deep", &DEEP),
             ArtifactSource::Folder(folder) => {
-                for (name, _) in BUILT_IN {
+                for name in FILES {
                     let path = folder.join(name);
                     let bytes = fs::read(&path)
                         .map_err(|e| ClassifierError::File { path: path.clone(), why: e.to_string() })?;
@@ -236,6 +254,8 @@ impl Files {
             why
         } else if !positive(config.temperature.task) || !positive(config.temperature.industry) {
             "a temperature must be positive".to_owned()
+        } else if !(0.0..=1.0).contains(&config.fast_share) {
+            "fast_share must be between 0 and 1".to_owned()
         } else if config.head_tokens == 0 {
             "head_tokens must be positive".to_owned()
         } else {
@@ -247,33 +267,19 @@ impl Files {
     fn embedder(&self, config: &ArtifactConfig) -> Result<Embedder, ClassifierError> {
         let (tokenizer, weights) = (self.path(TOKENIZER), self.path(WEIGHTS));
         let json = self.bytes(TOKENIZER);
-        let tensors = Tensors::read(self.bytes(WEIGHTS), &weights)?;
         let (head, tail) = (config.head_tokens, config.tail_tokens);
         match &config.embedder {
             EmbedderConfig::Static { dims, vocab, pairs } => Ok(Embedder::Static(Box::new(StaticEmbedder {
                 tokens: Tokens::load(json, &tokenizer, (*vocab, *pairs), (head, tail))?,
-                table: tensors.table("table", (vocab + pairs) as usize, *dims)?,
+                table: Tensors::read(self.bytes(WEIGHTS), &weights)?.table(
+                    "table",
+                    (vocab + pairs) as usize,
+                    *dims,
+                )?,
             }))),
-            EmbedderConfig::Encoder { encoder, pooling, prefix } => {
-                let ids = TokenIds::load(json, &tokenizer, encoder.vocab_size as u32)?;
-                let around = ids.around();
-                let longest = head + tail + around.0.len() + around.1.len() + encoder.first_position();
-                if longest > encoder.max_position_embeddings {
-                    let why = format!(
-                        "{longest} positions for head_tokens, tail_tokens and special tokens, and the encoder has {}",
-                        encoder.max_position_embeddings
-                    );
-                    return Err(self.content(CONFIG, why));
-                }
-                Ok(Embedder::Encoder(Box::new(EncoderEmbedder {
-                    ids,
-                    around,
-                    prefix: prefix.clone(),
-                    head,
-                    tail,
-                    pooling: *pooling,
-                    encoder: tensors.encoder(encoder)?,
-                })))
+            EmbedderConfig::Encoder { .. } => {
+                let files = (json, tokenizer.as_path(), self.bytes(WEIGHTS), weights.as_path());
+                encoder_embedder(files, &config.embedder, (head, tail), &self.path(CONFIG))
             }
         }
     }
@@ -287,6 +293,37 @@ impl Files {
     }
 }
 
+/// An encoder from the contents and paths of its tokenizer and its weights.
+pub(crate) fn encoder_embedder(
+    (json, tokenizer, bytes, weights): (&[u8], &Path, &[u8], &Path),
+    config: &EmbedderConfig,
+    (head, tail): (usize, usize),
+    config_path: &Path,
+) -> Result<Embedder, ClassifierError> {
+    let content = |why: String| ClassifierError::Content { path: config_path.to_owned(), why };
+    let EmbedderConfig::Encoder { encoder, pooling, prefix } = config else {
+        return Err(content("not an encoder".to_owned()));
+    };
+    let ids = TokenIds::load(json, tokenizer, encoder.vocab_size as u32)?;
+    let around = ids.around();
+    let longest = head + tail + around.0.len() + around.1.len() + encoder.first_position();
+    if longest > encoder.max_position_embeddings {
+        let has = encoder.max_position_embeddings;
+        return Err(content(format!(
+            "{longest} positions for head_tokens, tail_tokens and special tokens, and the encoder has {has}"
+        )));
+    }
+    Ok(Embedder::Encoder(Box::new(EncoderEmbedder {
+        ids,
+        around,
+        prefix: prefix.clone(),
+        head,
+        tail,
+        pooling: *pooling,
+        encoder: Tensors::read(bytes, weights)?.encoder(encoder)?,
+    })))
+}
+
 pub(crate) fn sha256(bytes: &[u8]) -> String {
     use std::fmt::Write;
     Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
@@ -298,8 +335,8 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
 /// Writes the manifest of a folder that holds all other files.
 pub(crate) fn write_manifest(folder: &Path) -> std::io::Result<()> {
     let mut manifest = BTreeMap::new();
-    for (name, _) in BUILT_IN.iter().filter(|(name, _)| *name != MANIFEST) {
-        manifest.insert(*name, sha256(&fs::read(folder.join(name))?));
+    for name in FILES.into_iter().filter(|name| *name != MANIFEST) {
+        manifest.insert(name, sha256(&fs::read(folder.join(name))?));
     }
     fs::write(folder.join(MANIFEST), serde_json::to_string_pretty(&manifest)? + "\n")
 }

@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use pointsman_types::{Classification, Distribution, Tier};
+use pointsman_types::{Classification, Distribution, Task, Tier};
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -13,6 +13,19 @@ use crate::{
     heads::{Heads, Logits, softmax},
     reading,
 };
+
+/// Prompts that every useful classifier knows.
+const PLAIN: [(&str, Task); 6] = [
+    ("Write a Python function that reverses a linked list and add unit tests.", Task::Code),
+    ("What is 17 * 23 + 144 / 12? Show the calculation.", Task::Math),
+    ("Write a short poem about the sea in autumn.", Task::Creative),
+    ("Translate into French: I would like a table for two, please.", Task::Translation),
+    ("Write a SQL query that counts orders per customer in the last month.", Task::Data),
+    (
+        "Summarize the following article in three bullet points: The council met on Monday to discuss the new bridge.",
+        Task::Summarization,
+    ),
+];
 
 /// What is loaded.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -42,6 +55,8 @@ pub struct Classifier {
     heads: Heads,
     temperature: Temperatures,
     abstain: Abstain,
+    deep_below: f32,
+    fast_share: f32,
     info: EmbedderInfo,
 }
 
@@ -61,12 +76,20 @@ impl Classifier {
             dims,
             bytes: size,
             source: match source {
-                ArtifactSource::BuiltIn => "built in".to_owned(),
+                ArtifactSource::BuiltIn | ArtifactSource::BuiltInDeep => "built in".to_owned(),
                 ArtifactSource::Folder(path) => Path::display(path).to_string(),
             },
             abstain_below: config.abstain.task_confidence,
         };
-        Ok(Self { embedder, heads, temperature: config.temperature, abstain: config.abstain, info })
+        Ok(Self {
+            embedder,
+            heads,
+            temperature: config.temperature,
+            abstain: config.abstain,
+            deep_below: config.deep_below,
+            fast_share: config.fast_share,
+            info,
+        })
     }
 
     /// What is loaded.
@@ -76,16 +99,58 @@ impl Classifier {
 
     /// Classifies one text.
     pub fn classify(&self, text: &str) -> Classification {
-        self.one(text, &mut Scratch::default())
+        self.classify_with(text, &mut Scratch::default())
     }
 
     /// Classifies texts, in order.
     pub fn classify_batch<T: AsRef<str>>(&self, texts: &[T]) -> Vec<Classification> {
         let mut scratch = Scratch::default();
-        texts.iter().map(|text| self.one(text.as_ref(), &mut scratch)).collect()
+        texts.iter().map(|text| self.classify_with(text.as_ref(), &mut scratch)).collect()
     }
 
-    fn one(&self, text: &str, scratch: &mut Scratch) -> Classification {
+    /// Whether the deep tier should look at what this tier has classified so.
+    pub(crate) fn wants_deep(&self, classification: &Classification) -> bool {
+        classification.top_task().1 < self.deep_below
+    }
+
+    /// This tier's word and the fast tier's on the same text, as one: the geometric mean of their
+    /// probabilities, weighted (Hinton 2002, "product of experts").
+    pub(crate) fn with_fast(&self, fast: &Classification, own: &Classification) -> Classification {
+        let share = self.fast_share;
+        let task = product(&fast.task, &own.task, share);
+        Classification {
+            abstained: own.abstained && fast.abstained || task.top().1 < self.abstain.task_confidence,
+            task,
+            industry: product(&fast.industry, &own.industry, share),
+            elapsed: fast.elapsed + own.elapsed,
+            ..own.clone()
+        }
+    }
+
+    /// Whether it runs at all, and knows the plainest prompts: half of them are enough, since an embedder that was
+    /// swapped in may be mediocre, and one with heads of another is not that good.
+    pub fn self_test(&self) -> Result<(), ClassifierError> {
+        let mut right = 0;
+        for (text, task) in PLAIN {
+            let got = self.classify(text);
+            let sums = [got.task.0.iter().sum::<f32>(), got.industry.0.iter().sum::<f32>()];
+            if sums.iter().any(|sum| (sum - 1.0).abs() > 1e-3 || !sum.is_finite()) {
+                return Err(ClassifierError::SelfTest {
+                    embedder: self.info.id.to_string(),
+                    why: format!("the probabilities for {text:?} do not sum to 1"),
+                });
+            }
+            right += usize::from(got.top_task().0 == task);
+        }
+        if right * 2 < PLAIN.len() {
+            let why =
+                format!("{right} of {} plain prompts right: the heads are not of this embedder", PLAIN.len());
+            return Err(ClassifierError::SelfTest { embedder: self.info.id.to_string(), why });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn classify_with(&self, text: &str, scratch: &mut Scratch) -> Classification {
         let started = Instant::now();
         let features = self.embedder.features(&reading::read(text), scratch);
         let Logits { task, industry } = match &features {
@@ -100,9 +165,17 @@ impl Classifier {
             industry: Distribution(softmax(&industry, self.temperature.industry)),
             tier: self.info.tier,
             embedder: Arc::clone(&self.info.id),
+            deep_missed: None,
             elapsed: started.elapsed(),
         }
     }
+}
+
+fn product<const N: usize>(a: &Distribution<N>, b: &Distribution<N>, share: f32) -> Distribution<N> {
+    let mean = |i: usize| a.0[i].max(1e-9).powf(share) * b.0[i].max(1e-9).powf(1.0 - share);
+    let values: [f32; N] = std::array::from_fn(mean);
+    let sum: f32 = values.iter().sum();
+    Distribution(values.map(|v| v / sum))
 }
 
 #[cfg(test)]
@@ -114,6 +187,14 @@ mod tests {
 
     fn close(a: &[f32], b: &[f32], tolerance: f32) -> bool {
         a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < tolerance)
+    }
+
+    #[test]
+    fn a_product_is_between_its_factors() {
+        let (a, b) = (Distribution([0.9, 0.1]), Distribution([0.2, 0.8]));
+        assert!(close(&product(&a, &b, 0.0).0, &b.0, 1e-6) && close(&product(&a, &b, 1.0).0, &a.0, 1e-6));
+        let both = product(&a, &b, 0.5).0;
+        assert!(close(&both, &[0.6, 0.4], 1e-5), "sqrt(.18) : sqrt(.08) = 3 : 2, {both:?}");
     }
 
     #[test]

@@ -5,11 +5,12 @@ use std::{
     sync::{Arc, mpsc},
 };
 
+use arc_swap::ArcSwap;
 use pointsman_actors::{Permit, Reply};
 use pointsman_types::Classification;
 use tokio::time::Instant;
 
-use crate::Classifier;
+use crate::{Classifier, embedder::Scratch};
 
 /// One text that waits for its classification. The permit keeps its place in the actor's mailbox.
 pub(crate) struct Job {
@@ -39,7 +40,7 @@ pub(crate) enum Done {
 impl ComputeThread {
     /// Starts the thread; `done` is called on it after each batch.
     pub(crate) fn start(
-        classifier: Arc<Classifier>,
+        live: Arc<ArcSwap<Classifier>>,
         done: impl Fn(Done) + Send + 'static,
     ) -> std::io::Result<Self> {
         // the actor sends a batch only to an idle thread; what waits, waits there, where it can go stale
@@ -49,8 +50,9 @@ impl ComputeThread {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).thread_name(|_| "classifier".to_owned());
         let pool = pool.build().map_err(std::io::Error::other)?;
         pool.spawn(move || {
+            let mut scratch = Scratch::default();
             while let Ok(batch) = inbox.recv() {
-                let ran = catch_unwind(AssertUnwindSafe(|| run(&classifier, batch)));
+                let ran = catch_unwind(AssertUnwindSafe(|| run(&live.load(), batch, &mut scratch)));
                 if ran.is_err() {
                     done(Done::Panicked);
                     return;
@@ -70,10 +72,10 @@ impl ComputeThread {
 }
 
 /// Answers what still waits; what went stale is not computed.
-fn run(classifier: &Classifier, batch: Batch) {
+fn run(classifier: &Classifier, batch: Batch, scratch: &mut Scratch) {
     for Job { text, reply, permit } in batch {
         if !reply.is_stale(Instant::now()) {
-            reply.send(Arc::new(classifier.classify(&text)));
+            reply.send(Arc::new(classifier.classify_with(&text, scratch)));
         }
         drop(permit);
     }

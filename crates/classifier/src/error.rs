@@ -35,6 +35,22 @@ pub enum ClassifierError {
         /// What is wrong.
         why: String,
     },
+    /// The model hub does not give what was asked for.
+    #[error("{id}: {why}")]
+    Hub {
+        /// What was asked for.
+        id: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// It loads, and what it says makes no sense.
+    #[error("{embedder}: self-test failed: {why}")]
+    SelfTest {
+        /// Name and revision.
+        embedder: String,
+        /// What it said.
+        why: String,
+    },
     /// The actor could not be started.
     #[error(transparent)]
     Start(#[from] ActorError),
@@ -53,6 +69,8 @@ impl ClassifierError {
             Self::File { .. } => "file",
             Self::Hash { .. } => "hash",
             Self::Content { .. } => "content",
+            Self::Hub { .. } => "hub",
+            Self::SelfTest { .. } => "self_test",
             Self::Start(_) => "start",
             Self::Call(error) => error.kind(),
             Self::Training(_) => "training",

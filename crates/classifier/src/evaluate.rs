@@ -1,6 +1,12 @@
 //! How good predictions are: accuracy, macro F1, calibration.
 
+mod baseline;
+mod perturb;
+
 use serde::Serialize;
+
+pub use baseline::{Baseline, TfIdf};
+pub use perturb::Perturbation;
 
 /// One prediction: the probabilities and the index of the right label.
 #[derive(Debug, Clone)]
@@ -27,6 +33,19 @@ pub struct Report {
     pub coverage: f64,
     /// Accuracy on those.
     pub covered_accuracy: f64,
+    /// `confusion[truth][guess]`: rows.
+    pub confusion: Vec<Vec<usize>>,
+    /// For 15 bins of confidence: rows, mean confidence, share that is right.
+    pub bins: Vec<(usize, f64, f64)>,
+}
+
+impl Report {
+    /// Precision and recall of a label; NaN where it was never guessed, or does not occur.
+    pub fn precision_recall(&self, label: usize) -> (f64, f64) {
+        let hits = self.confusion[label][label] as f64;
+        let guesses: usize = self.confusion.iter().map(|row| row[label]).sum();
+        (hits / guesses as f64, hits / self.confusion[label].iter().sum::<usize>() as f64)
+    }
 }
 
 const BINS: usize = 15;
@@ -56,10 +75,16 @@ pub fn report(predictions: &[Prediction], threshold: f32) -> Report {
         bins[bin].2 += hit;
     }
     let ece = bins.iter().map(|(_, sum, hits)| (sum - *hits as f64).abs()).sum::<f64>() / n as f64;
+    let share = |(n, sum, hits): (usize, f64, usize)| {
+        let rows = n.max(1) as f64;
+        (n, sum / rows, hits as f64 / rows)
+    };
     Report {
+        bins: bins.into_iter().map(share).collect(),
         n,
         accuracy: right as f64 / n as f64,
         macro_f1: macro_f1(&confusion),
+        confusion,
         ece,
         coverage: covered as f64 / n as f64,
         covered_accuracy: if covered == 0 { 0.0 } else { covered_right as f64 / covered as f64 },

@@ -7,6 +7,7 @@
 
 mod actor;
 mod artifact;
+mod cascade;
 mod classifier;
 mod compute;
 mod embedder;
@@ -14,6 +15,7 @@ mod encoder;
 mod error;
 pub mod evaluate;
 mod heads;
+pub mod hub;
 mod ids;
 mod reading;
 #[cfg(test)]
@@ -27,7 +29,8 @@ mod wordpiece;
 
 pub use actor::ClassifierHandle;
 pub use artifact::{Abstain, ArtifactConfig, EmbedderConfig, Temperatures};
+pub use cascade::Cascade;
 pub use classifier::{Classifier, EmbedderInfo};
 pub use encoder::{EncoderConfig, Pooling};
 pub use error::ClassifierError;
-pub use settings::{ArtifactSource, ClassifierSettings};
+pub use settings::{ArtifactSource, ClassifierSettings, Mode};

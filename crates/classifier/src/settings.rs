@@ -8,17 +8,37 @@ pub enum ArtifactSource {
     /// The one built into the binary (`models/default`).
     #[default]
     BuiltIn,
+    /// The deep tier built into the binary (`models/deep`).
+    BuiltInDeep,
     /// A folder laid out like `models/default`.
     Folder(PathBuf),
 }
 
-/// Settings of the classifier actor.
+/// Which tiers read a prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// The fast tier only.
+    Fast,
+    /// The deep tier only.
+    Deep,
+    /// The fast tier, and the deep one where that is not sure.
+    #[default]
+    Cascade,
+}
+
+/// Settings of the classifier actors.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClassifierSettings {
-    /// Where embedder and heads come from.
+    /// Which tiers read a prompt.
+    pub mode: Mode,
+    /// Where embedder and heads of the fast tier come from.
     pub artifact: ArtifactSource,
-    /// Prompts that may wait; more are refused at once.
+    /// Where those of the deep tier come from.
+    pub deep: ArtifactSource,
+    /// Prompts that may wait for the fast tier; more are refused at once.
     pub queue: usize,
+    /// Prompts that may be with the deep tier or wait for it; for more the fast tier's answer stands.
+    pub deep_queue: usize,
     /// The most prompts that one forward pass takes.
     pub max_batch: usize,
     /// How long a request waits for its classification before it is routed without one.
@@ -28,8 +48,11 @@ pub struct ClassifierSettings {
 impl Default for ClassifierSettings {
     fn default() -> Self {
         Self {
+            mode: Mode::Cascade,
             artifact: ArtifactSource::BuiltIn,
+            deep: ArtifactSource::BuiltInDeep,
             queue: 1024,
+            deep_queue: 4,
             max_batch: 32,
             deadline: Duration::from_millis(50),
         }

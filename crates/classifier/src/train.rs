@@ -1,11 +1,17 @@
 //! Fitting the static embedder and its heads, leave-one-source-out validation, calibration.
 
-mod augment;
+pub(crate) mod augment;
+mod base;
 mod calibrate;
 mod data;
 mod fit;
-mod random;
+pub(crate) mod random;
+mod report;
 mod run;
+mod settings;
+mod write;
 
 pub use data::{Example, read_examples};
-pub use run::{FoldReport, TrainReport, TrainSettings, train};
+pub use report::{FoldReport, TrainReport};
+pub use run::{Progress, train};
+pub use settings::{TrainEmbedder, TrainSettings};

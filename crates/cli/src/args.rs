@@ -22,6 +22,12 @@ pub(crate) enum Command {
     Classify(Classify),
     /// List the models that can be routed to.
     Models(Models),
+    /// Fit heads for an embedder from labelled prompts, and write an artifact.
+    Train(Box<Train>),
+    /// Measure: the classifier on labelled prompts, against baselines.
+    Bench(Bench),
+    /// Embedders: list them, fetch one from a model hub, use one.
+    Embedder(Embedder),
     /// Check the configuration and report every problem at once.
     Check(Check),
 }
@@ -104,4 +110,153 @@ pub(crate) struct Check {
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Train {
+    /// Labelled rows (`text`, `task`, `industry`, `source`), JSON Lines, .gz or not.
+    #[arg(long, value_name = "FILE", num_args = 1.., required_unless_present = "exemplars")]
+    pub(crate) data: Vec<PathBuf>,
+    /// A folder of exemplars, *.jsonl: they train in every fold; one in eight is held out and never trains.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) exemplars: Option<PathBuf>,
+    /// A hub model that was pulled (`org/name[@revision]`), a folder with one, or `static`: a table of token
+    /// embeddings that is fitted too.
+    #[arg(long, default_value = "static", value_name = "EMBEDDER")]
+    pub(crate) embedder: String,
+    /// Where the artifact goes.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Name of the artifact [default: the name of the folder].
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// What the encoder wants in front of every text, such as "query: ".
+    #[arg(long, default_value = "")]
+    pub(crate) prefix: String,
+    /// How the vectors of an encoder's tokens become one [default: as the model says, else mean].
+    #[arg(long, value_parser = ["mean", "cls"])]
+    pub(crate) pooling: Option<String>,
+    /// For `static`: the tokenizer.
+    #[arg(long, value_name = "FILE", default_value = "models/default/tokenizer.json")]
+    pub(crate) tokenizer: PathBuf,
+    /// For `static`: start of the token table, from `scripts/distill_static.py`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) table: Option<PathBuf>,
+    /// For `static`: width of the table.
+    #[arg(long, default_value_t = 256)]
+    pub(crate) dims: usize,
+    /// For `static`: rows for hashed pairs of tokens.
+    #[arg(long, default_value_t = 16384)]
+    pub(crate) pairs: u32,
+    /// Width of the hidden layer of the heads.
+    #[arg(long, default_value_t = 192)]
+    pub(crate) hidden: usize,
+    /// Passes over the data.
+    #[arg(long, default_value_t = 8)]
+    pub(crate) epochs: usize,
+    /// Variations of each text; encoders read each of them once.
+    #[arg(long, default_value_t = 4)]
+    pub(crate) views: usize,
+    /// How much an exemplar counts beside a row of the data.
+    #[arg(long, default_value_t = 3.0)]
+    pub(crate) exemplar_weight: f32,
+    /// Count rows of rare tasks more.
+    #[arg(long)]
+    pub(crate) balance: bool,
+    /// Skip leaving out each source in turn: quicker, and not calibrated.
+    #[arg(long)]
+    pub(crate) no_folds: bool,
+    /// Below this task confidence the deep tier is asked; 0 for a tier that answers alone.
+    #[arg(long, default_value_t = 0.9)]
+    pub(crate) deep_below: f32,
+    /// Seed of everything random.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Print the report as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Bench {
+    #[command(subcommand)]
+    pub(crate) what: BenchWhat,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BenchWhat {
+    /// Accuracy, macro-F1, confusion, calibration, robustness and speed on labelled prompts.
+    Classifier(BenchClassifier),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct BenchClassifier {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Labelled rows, JSON Lines, .gz or not.
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    pub(crate) data: Vec<PathBuf>,
+    /// `fast`, `deep`, `cascade`, or an artifact folder; several side by side [default: as configured].
+    #[arg(long, value_name = "EMBEDDER", num_args = 1..)]
+    pub(crate) embedder: Vec<String>,
+    /// Baselines beside them.
+    #[arg(long, num_args = 1.., value_parser = ["majority", "keywords", "tfidf"])]
+    pub(crate) baseline: Vec<String>,
+    /// Rows on which baselines are fitted.
+    #[arg(long, value_name = "FILE", num_args = 1.., required_if_eq_any([("baseline", "majority"), ("baseline", "tfidf")]))]
+    pub(crate) train: Vec<PathBuf>,
+    /// Only the rows that never train (of exemplars: one in eight).
+    #[arg(long)]
+    pub(crate) held_out: bool,
+    /// Rows of each set that are perturbed, for the flip rate; 0 skips it.
+    #[arg(long, default_value_t = 300)]
+    pub(crate) flips: usize,
+    /// Also write a report with confusion matrices and reliability plots.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Embedder {
+    #[command(subcommand)]
+    pub(crate) what: EmbedderWhat,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EmbedderWhat {
+    /// The built-in ones, and the hub models in the cache.
+    List {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Fetch a model from the hub (`$HF_ENDPOINT`) into the cache (`$HF_HOME`), and check it.
+    Pull {
+        /// `org/name`, or `org/name@revision` for a pinned one.
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Use the cache only.
+        #[arg(long)]
+        offline: bool,
+        /// The sha256 that model.safetensors must have.
+        #[arg(long, value_name = "HEX")]
+        sha256: Option<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Put an artifact into the configuration: a server uses it from its next start.
+    Use {
+        /// An artifact folder, as `train` writes it, or `default`.
+        #[arg(value_name = "ARTIFACT")]
+        id: String,
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }

@@ -1,7 +1,10 @@
 //! One file for each command.
 
+pub(crate) mod bench;
 pub(crate) mod check;
 pub(crate) mod classify;
+pub(crate) mod embedder;
 pub(crate) mod models;
 pub(crate) mod route;
 pub(crate) mod serve;
+pub(crate) mod train;

@@ -21,6 +21,9 @@ fn main() -> ExitCode {
         Command::Route(route) => commands::route::run(&route),
         Command::Classify(classify) => commands::classify::run(&classify),
         Command::Models(models) => commands::models::run(&models),
+        Command::Train(train) => commands::train::run(*train),
+        Command::Bench(bench) => commands::bench::run(&bench),
+        Command::Embedder(embedder) => commands::embedder::run(&embedder),
         Command::Check(check) => commands::check::run(&check),
     };
     match run {

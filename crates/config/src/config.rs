@@ -13,6 +13,7 @@ use pointsman_decide::Policy;
 use pointsman_latency::LatencySettings;
 use pointsman_types::{Endpoint, ModelForm, ModelSpec};
 use pointsman_upstream::UpstreamSettings;
+use secrecy::SecretString;
 use toml::de::DeTable;
 
 use crate::{
@@ -74,6 +75,8 @@ pub struct Config {
     pub latency: LatencySettings,
     /// Limits of the HTTP face.
     pub server: ServerConfig,
+    /// What opens the admin routes: `POINTSMAN_ADMIN_KEY`. Without it they are closed.
+    pub admin_key: Option<SecretString>,
     /// Facts worth a line in the log at the start.
     pub notes: Vec<String>,
     /// What hardly does what was meant. None is an error.
@@ -171,6 +174,7 @@ impl Config {
         root.finish();
         Self {
             file: None,
+            admin_key: sources.environment.get("POINTSMAN_ADMIN_KEY").map(SecretString::from),
             listen: listen.unwrap_or(Self::DEFAULT_LISTEN),
             backends: stated.into_iter().map(|FromFile { config, .. }| config).chain(detected).collect(),
             aliases,

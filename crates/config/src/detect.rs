@@ -141,7 +141,6 @@ fn idle_variables(environment: &Environment, report: &Report) {
         }
     };
     warn("ANTHROPIC_API_KEY", "the anthropic dialect is not supported yet: no backend is made from it");
-    warn("POINTSMAN_ADMIN_KEY", "there are no admin routes yet: it protects nothing");
     if !set("OPENAI_API_KEY") {
         warn(
             "OPENAI_BASE_URL",

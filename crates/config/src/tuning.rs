@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use pointsman_classifier::{ArtifactSource, ClassifierSettings};
+use pointsman_classifier::{ArtifactSource, ClassifierSettings, Mode};
 
 use crate::reader::Value;
 
@@ -49,17 +49,23 @@ pub(crate) fn read_catalog(value: &Value<'_>) -> CatalogConfig {
 pub(crate) fn read_classifier(value: &Value<'_>, folder: &Path) -> ClassifierSettings {
     let mut classifier = ClassifierSettings::default();
     let Some(mut section) = value.section() else { return classifier };
-    if let Some(artifact) = section.get("embedder").and_then(|v| artifact(&v, folder)) {
-        classifier.artifact = artifact;
+    if let Some(found) = section.get("embedder").and_then(|v| artifact(&v, folder, &classifier.artifact)) {
+        classifier.artifact = found;
     }
-    if let Some(value) = section.get("mode") {
-        mode(&value);
+    if let Some(found) = section.get("deep_embedder").and_then(|v| artifact(&v, folder, &classifier.deep)) {
+        classifier.deep = found;
+    }
+    if let Some(mode) = section.get("mode").and_then(|v| mode(&v)) {
+        classifier.mode = mode;
     }
     if let Some(time) = section.get("deadline").and_then(|v| v.duration(MILLISECOND..=MINUTE)) {
         classifier.deadline = time;
     }
     if let Some(size) = section.get("queue").and_then(|v| v.size(1..=1_000_000)) {
         classifier.queue = size;
+    }
+    if let Some(size) = section.get("deep_queue").and_then(|v| v.size(1..=1_000_000)) {
+        classifier.deep_queue = size;
     }
     if let Some(size) = section.get("max_batch").and_then(|v| v.size(1..=1024)) {
         classifier.max_batch = size;
@@ -69,20 +75,22 @@ pub(crate) fn read_classifier(value: &Value<'_>, folder: &Path) -> ClassifierSet
     classifier
 }
 
-fn mode(value: &Value<'_>) {
-    match value.text() {
-        None | Some("fast") => {}
-        Some(later @ ("deep" | "cascade")) => {
-            value.fail(format!("mode `{later}` is not supported yet; the only one is \"fast\""));
+fn mode(value: &Value<'_>) -> Option<Mode> {
+    match value.text()? {
+        "fast" => Some(Mode::Fast),
+        "deep" => Some(Mode::Deep),
+        "cascade" => Some(Mode::Cascade),
+        other => {
+            value.fail(format!("unknown mode `{other}`; known: \"fast\", \"deep\", \"cascade\""));
+            None
         }
-        Some(other) => value.fail(format!("unknown mode `{other}`; the only one is \"fast\"")),
     }
 }
 
-fn artifact(value: &Value<'_>, folder: &Path) -> Option<ArtifactSource> {
+fn artifact(value: &Value<'_>, folder: &Path, built_in: &ArtifactSource) -> Option<ArtifactSource> {
     let text = value.text()?;
     if text == "default" {
-        return Some(ArtifactSource::BuiltIn);
+        return Some(built_in.clone());
     }
     let path: PathBuf = folder.join(text);
     if path.is_dir() {

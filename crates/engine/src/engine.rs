@@ -12,7 +12,7 @@ use std::{
 
 use pointsman_actors::{QueueStats, Supervisor};
 use pointsman_catalog::{CatalogHandle, CatalogSnapshot};
-use pointsman_classifier::{ClassifierHandle, EmbedderInfo};
+use pointsman_classifier::{ArtifactSource, Classifier, ClassifierHandle, EmbedderInfo};
 use pointsman_decide::Signals;
 use pointsman_latency::LatencyRegistry;
 use pointsman_protocol::ChatRequest;
@@ -212,9 +212,21 @@ impl Engine {
         &self.inner.recorder.latency
     }
 
-    /// The embedder that classifies.
-    pub fn embedder(&self) -> EmbedderInfo {
+    /// The embedders that classify, the one that is asked first in front.
+    pub fn embedders(&self) -> Vec<EmbedderInfo> {
         self.inner.classifier.info()
+    }
+
+    /// Puts the embedder of `source` in the place of the live one of its tier; the old one stays where the new
+    /// one does not load or fails its self-test.
+    pub async fn swap_embedder(&self, source: ArtifactSource) -> Result<EmbedderInfo, EngineError> {
+        let classifier = self.inner.classifier.clone();
+        // seconds of reading, hashing and testing: no work for a runtime worker
+        let swap = move || classifier.swap(Classifier::load(&source)?);
+        let swapped = tokio::task::spawn_blocking(swap).await;
+        let info = swapped.map_err(|why| EngineError::Unclassified { why: why.to_string() })??;
+        tracing::info!(embedder = %info.id, source = info.source, "embedder swapped");
+        Ok(info)
     }
 
     /// The counters.
@@ -252,7 +264,8 @@ impl Engine {
         let inner = &self.inner;
         let dispatchers = inner.dispatchers.iter().map(pointsman_actors::ActorHandle::stats);
         dispatchers
-            .chain([inner.classifier.stats(), inner.catalog.stats()])
+            .chain(inner.classifier.stats())
+            .chain([inner.catalog.stats()])
             .chain(inner.recorder.latency.stats())
             .collect()
     }

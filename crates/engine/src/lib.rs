@@ -21,5 +21,6 @@ pub use engine::{Engine, Readiness, Routed};
 pub use error::{EngineError, FailedAttempt};
 pub use metrics::Metrics;
 pub use pointsman_catalog::CatalogSnapshot;
+pub use pointsman_classifier::ArtifactSource;
 pub use reply::{ChatReply, ReplyBody, ReplyMeta, ReplyStream};
 pub use settings::{DispatcherSettings, EngineSettings};

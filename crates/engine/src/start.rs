@@ -7,7 +7,7 @@ use std::{
 
 use pointsman_actors::{RestartSettings, Supervisor};
 use pointsman_catalog::CatalogHandle;
-use pointsman_classifier::{Classifier, ClassifierHandle};
+use pointsman_classifier::{Cascade, ClassifierHandle};
 use pointsman_latency::LatencyRegistry;
 use pointsman_upstream::Transport;
 
@@ -27,11 +27,11 @@ impl Engine {
         let backends: Vec<_> = settings.catalog.backends.iter().map(|b| b.endpoint.id.clone()).collect();
         let latency = LatencyRegistry::start(&supervisor, backends, settings.latency).await?;
         let catalog = CatalogHandle::start(&supervisor, settings.catalog).await?;
-        let artifact = settings.classifier.artifact.clone();
-        // reading and checking 15 MB is no work for a runtime worker
-        let loaded = tokio::task::spawn_blocking(move || Classifier::load(&artifact)).await;
+        let tiers = settings.classifier.clone();
+        // reading and checking 30 MB is no work for a runtime worker
+        let loaded = tokio::task::spawn_blocking(move || Cascade::load(&tiers)).await;
         let failed = |why: tokio::task::JoinError| EngineError::Unclassified { why: why.to_string() };
-        let loaded = Arc::new(loaded.map_err(failed)??);
+        let loaded = loaded.map_err(failed)??;
         let classifier = ClassifierHandle::start(&supervisor, loaded, &settings.classifier).await?;
         let aliases = Arc::new(settings.aliases);
         let dispatcher = DispatcherActor {

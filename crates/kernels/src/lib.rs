@@ -1,9 +1,9 @@
 //! The loops in which an encoder spends its time, on one core, for one text: matrix products over weights that
 //! were packed once, layer norm, softmax and GELU in place.
 //!
-//! All loops are safe code; each is compiled twice, plainly and for AVX2 with FMA, and the choice is made once a
-//! process. The only `unsafe` is the call into the second copy, in `dispatch.rs`. Tests hold every loop against
-//! a plain reference in f64.
+//! Every loop is compiled twice, plainly and for AVX2 with FMA, and the choice is made once a process. `unsafe` is
+//! the call into the second copy (`dispatch.rs`) and the innermost loop of the matrix product (`matrix.rs`); the
+//! rest is safe code that compilers vectorise. Tests hold every loop against a plain reference in f64.
 
 mod dispatch;
 mod math;

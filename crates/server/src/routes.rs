@@ -1,5 +1,6 @@
 //! The routes. One file for each group, beside this one.
 
+mod admin;
 mod chat;
 mod classify;
 mod models;
@@ -8,13 +9,14 @@ mod status;
 use axum::{
     Router,
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{get, post, put},
 };
 use bytes::Bytes;
 use http::{Method, StatusCode, Uri};
 use pointsman_engine::Engine;
 use pointsman_protocol::{ErrorBody, ErrorType};
 use pointsman_types::RequestId;
+use secrecy::SecretString;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +29,8 @@ pub(crate) struct App {
     pub(crate) settings: ServerSettings,
     /// Unix time of the start, for models whose age nobody knows.
     pub(crate) started: u64,
+    /// What opens the admin routes; without it they are closed.
+    pub(crate) admin_key: Option<SecretString>,
     /// Cancelled when a shutdown was asked for.
     pub(crate) stopping: CancellationToken,
 }
@@ -41,6 +45,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/healthz", get(status::healthz))
         .route("/readyz", get(status::readyz))
         .route("/metrics", get(status::metrics))
+        .route("/admin/v1/embedder", put(admin::swap).get(admin::embedders))
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
         .with_state(app)

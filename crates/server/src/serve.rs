@@ -15,6 +15,7 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use pointsman_engine::Engine;
+use secrecy::SecretString;
 use thiserror::Error;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -64,6 +65,7 @@ pub struct Server {
     address: SocketAddr,
     engine: Engine,
     settings: ServerSettings,
+    admin_key: Option<SecretString>,
 }
 
 impl Server {
@@ -80,7 +82,13 @@ impl Server {
         };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, address, engine, settings })
+        Ok(Self { listener, address, engine, settings, admin_key: None })
+    }
+
+    /// Opens the admin routes to those who have this key.
+    #[must_use]
+    pub fn with_admin_key(self, admin_key: Option<SecretString>) -> Self {
+        Self { admin_key, ..self }
     }
 
     /// Where it listens.
@@ -95,6 +103,7 @@ impl Server {
         let app = App {
             engine: self.engine,
             settings: self.settings,
+            admin_key: self.admin_key,
             started: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),
             stopping: stopping.clone(),
         };

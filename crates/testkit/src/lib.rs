@@ -1,4 +1,4 @@
-//! Test support: a scripted upstream provider with faults, and request bodies.
+//! Test support: a scripted upstream provider and a model hub, both with faults, and request bodies.
 //!
 //! Raw TCP and a few lines of HTTP/1.1, because most of what it has to do no proper server would do. Used by
 //! tests only.
@@ -12,9 +12,11 @@
 )]
 
 mod http;
+mod hub;
 mod upstream;
 
 pub use http::{Recorded, header};
+pub use hub::{Hub, HubFile};
 pub use upstream::{Behaviour, Upstream};
 
 /// A chat request body.

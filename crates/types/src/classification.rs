@@ -53,6 +53,8 @@ pub struct Classification {
     pub tier: Tier,
     /// Name and revision of the embedder.
     pub embedder: Arc<str>,
+    /// Why the deep tier, which should have looked at this prompt, did not answer: this is the fast tier's word.
+    pub deep_missed: Option<&'static str>,
     /// Compute time for this prompt (a batch's time divided by its rows), without queueing.
     pub elapsed: Duration,
 }
@@ -95,7 +97,7 @@ impl Serialize for Classification {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (task, task_confidence) = self.top_task();
         let (industry, industry_confidence) = self.top_industry();
-        let mut map = serializer.serialize_map(Some(9))?;
+        let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("task", &task)?;
         map.serialize_entry("task_confidence", &task_confidence)?;
         map.serialize_entry("industry", &industry)?;
@@ -103,6 +105,9 @@ impl Serialize for Classification {
         map.serialize_entry("abstained", &self.abstained)?;
         map.serialize_entry("probs", &Probabilities(self))?;
         map.serialize_entry("tier", &self.tier)?;
+        if let Some(why) = self.deep_missed {
+            map.serialize_entry("deep_missed", why)?;
+        }
         map.serialize_entry("embedder", &self.embedder)?;
         map.serialize_entry("elapsed_us", &(self.elapsed.as_nanos() as f64 / 1e3))?;
         map.end()

@@ -21,6 +21,11 @@ async fn every_command_has_help() {
         vec!["classify", "--help"],
         vec!["models", "--help"],
         vec!["check", "--help"],
+        vec!["train", "--help"],
+        vec!["bench", "classifier", "--help"],
+        vec!["embedder", "list", "--help"],
+        vec!["embedder", "pull", "--help"],
+        vec!["embedder", "use", "--help"],
     ] {
         let help = text(&run(&args).await);
         assert!(help.contains("Usage: pointsman"), "{help}");

@@ -66,17 +66,28 @@ impl Gateway {
         }
         let folder = TempDir::new().unwrap();
         std::fs::write(folder.path().join("pointsman.toml"), config + extra).unwrap();
-        Self::start(folder, &["serve", "--listen", "127.0.0.1:0", "--json"]).await
+        Self::start(folder, &["serve", "--listen", "127.0.0.1:0", "--json"], &[]).await
     }
 
     pub(crate) async fn demo() -> Self {
         let args = ["serve", "--demo", "--demo-instant", "--listen", "127.0.0.1:0", "--json"];
-        Self::start(TempDir::new().unwrap(), &args).await
+        Self::start(TempDir::new().unwrap(), &args, &[]).await
     }
 
-    async fn start(folder: TempDir, args: &[&str]) -> Self {
-        let mut child =
-            command(folder.path(), args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    /// The demo with an admin key.
+    pub(crate) async fn demo_with_admin(key: &str) -> Self {
+        let args = ["serve", "--demo", "--demo-instant", "--listen", "127.0.0.1:0", "--json"];
+        Self::start(TempDir::new().unwrap(), &args, &[("POINTSMAN_ADMIN_KEY", key)]).await
+    }
+
+    async fn start(folder: TempDir, args: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut command = command(folder.path(), args);
+        let mut child = command
+            .envs(variables.iter().copied())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let banner = timeout(Duration::from_secs(20), lines.next_line()).await.expect("no banner").unwrap();
         let banner: Value =

@@ -11,6 +11,7 @@
 mod bad_input;
 mod chat;
 mod cli;
+mod embedder;
 mod faults;
 mod gateway;
 mod lifecycle;

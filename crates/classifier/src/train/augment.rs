@@ -55,7 +55,7 @@ pub(crate) fn vary(text: &str, random: &mut Random) -> String {
     out
 }
 
-fn typos(text: &str, random: &mut Random) -> String {
+pub(crate) fn typos(text: &str, random: &mut Random) -> String {
     let mut chars: Vec<char> = text.chars().collect();
     for _ in 0..(chars.len() / 40 + 1).min(12) {
         let i = random.below(chars.len().max(1));

@@ -6,8 +6,11 @@ use crate::{evaluate::Prediction, heads::softmax_in_place};
 pub(crate) type Labelled = (Vec<f32>, usize);
 
 /// The temperature with the least negative log-likelihood (Guo et al. 2017), by golden-section search on its
-/// logarithm.
+/// logarithm; 1 where there is nothing to fit it on.
 pub(crate) fn temperature(labelled: &[Labelled]) -> f32 {
+    if labelled.is_empty() {
+        return 1.0;
+    }
     let loss = |log_t: f32| -> f64 {
         labelled
             .iter()

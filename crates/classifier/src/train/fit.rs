@@ -1,4 +1,4 @@
-//! Stochastic gradient descent on the static embedder and its heads.
+//! Stochastic gradient descent on the heads and, for the static embedder, on its table.
 //!
 //! The table is updated row by row with Adagrad (Duchi et al. 2011, one accumulator a row): only the rows of a
 //! text have a gradient, and an optimiser over the whole table would touch a thousand times more. The dense
@@ -19,11 +19,20 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(crate) struct Sample {
     /// The text itself and its variations; one of them is drawn each time.
-    pub(crate) views: Vec<Rows>,
+    pub(crate) views: Vec<View>,
     pub(crate) task: Option<usize>,
     pub(crate) industry: Option<usize>,
     /// How much it counts.
     pub(crate) weight: f32,
+}
+
+/// What the fit has of a text.
+#[derive(Debug, Clone)]
+pub(crate) enum View {
+    /// Rows of the table that is fitted.
+    Rows(Rows),
+    /// The features of an embedder that stays as it is.
+    Features(Vec<f32>),
 }
 
 /// What is tuned.
@@ -49,7 +58,7 @@ pub(crate) struct FloatTable {
 }
 
 pub(crate) struct Fitted {
-    table: FloatTable,
+    table: Option<FloatTable>,
     hidden: Dense,
     task: Dense,
     industry: Dense,
@@ -57,9 +66,10 @@ pub(crate) struct Fitted {
 
 impl Fitted {
     /// The weights as they are shipped.
-    pub(crate) fn quantised(self) -> (Table, Heads) {
+    pub(crate) fn quantised(self) -> (Option<Table>, Heads) {
         let Self { table, hidden, task, industry } = self;
-        (Table::quantise(&table.values, table.dims), Heads { hidden: Some(hidden), task, industry })
+        let table = table.map(|table| Table::quantise(&table.values, table.dims));
+        (table, Heads { hidden: Some(hidden), task, industry })
     }
 }
 
@@ -119,25 +129,31 @@ impl Layer {
 
 struct Fit<'a> {
     settings: &'a FitSettings,
-    table: FloatTable,
-    squares: Vec<f32>,
+    /// The table that is fitted, and Adagrad's sums for its rows.
+    table: Option<(FloatTable, Vec<f32>)>,
     hidden: Layer,
     task: Layer,
     industry: Layer,
     random: Random,
 }
 
-/// Fits to `samples`, starting from `table`.
-pub(crate) fn fit(samples: &[Sample], table: FloatTable, settings: &FitSettings) -> Fitted {
+/// Fits to `samples` of features `width` wide; with a table, it is fitted too, from where it starts.
+pub(crate) fn fit(
+    samples: &[Sample],
+    width: usize,
+    table: Option<FloatTable>,
+    settings: &FitSettings,
+) -> Fitted {
     let mut random = Random::new(settings.seed);
-    let dims = table.dims;
     let mut fit = Fit {
         settings,
-        squares: vec![0.0; table.values.len() / dims],
-        hidden: Layer::new(settings.hidden, dims * POOLS, &mut random),
+        hidden: Layer::new(settings.hidden, width, &mut random),
         task: Layer::new(Task::COUNT, settings.hidden, &mut random),
         industry: Layer::new(Industry::COUNT, settings.hidden, &mut random),
-        table,
+        table: table.map(|table| {
+            let rows = table.values.len() / table.dims;
+            (table, vec![0.0; rows])
+        }),
         random,
     };
     let mut order: Vec<usize> = (0..samples.len()).collect();
@@ -156,22 +172,44 @@ pub(crate) fn fit(samples: &[Sample], table: FloatTable, settings: &FitSettings)
             step += 1.0;
         }
     }
-    Fitted { table: fit.table, hidden: fit.hidden.dense, task: fit.task.dense, industry: fit.industry.dense }
+    Fitted {
+        table: fit.table.map(|(table, _)| table),
+        hidden: fit.hidden.dense,
+        task: fit.task.dense,
+        industry: fit.industry.dense,
+    }
 }
 
 impl Fit<'_> {
     fn sample(&mut self, sample: &Sample, table_rate: f32) {
         let view = &sample.views[self.random.below(sample.views.len())];
-        let dims = self.table.dims;
-        let pools = view.pools().map(|pool| pool.map(|rows| self.thin(rows)));
+        let rows = match view {
+            View::Features(x) => {
+                self.heads(x, sample);
+                return;
+            }
+            View::Rows(rows) => rows.pools().map(|pool| pool.map(|rows| self.thin(rows))),
+        };
+        let Some((table, _)) = &self.table else { return };
+        let dims = table.dims;
         let mut x = vec![0.0; dims * POOLS];
-        for (pool, x) in pools.iter().zip(x.chunks_exact_mut(dims)) {
+        for (pool, x) in rows.iter().zip(x.chunks_exact_mut(dims)) {
             for rows in pool {
-                self.table.add_mean(rows, x);
+                table.add_mean(rows, x);
             }
         }
+        let back_x = self.heads(&x, sample);
+        for (pool, back) in rows.iter().zip(back_x.chunks_exact(dims)) {
+            for rows in pool {
+                self.update_rows(rows, back, table_rate);
+            }
+        }
+    }
+
+    /// Adds the gradients of the heads for features `x`; gives what flows back to `x`.
+    fn heads(&mut self, x: &[f32], sample: &Sample) -> Vec<f32> {
         let mut h = Vec::new();
-        self.hidden.dense.forward(&x, &mut h);
+        self.hidden.dense.forward(x, &mut h);
         let keep = 1.0 - self.settings.hidden_dropout;
         let mask: Vec<f32> =
             h.iter().map(|h| if *h > 0.0 && self.random.chance(keep) { 1.0 / keep } else { 0.0 }).collect();
@@ -185,12 +223,8 @@ impl Fit<'_> {
         }
         back_h.iter_mut().zip(&mask).for_each(|(g, m)| *g *= m);
         let mut back_x = vec![0.0; x.len()];
-        self.hidden.backward(&x, &back_h, &mut back_x);
-        for (pool, back) in pools.iter().zip(back_x.chunks_exact(dims)) {
-            for rows in pool {
-                self.update_rows(rows, back, table_rate);
-            }
-        }
+        self.hidden.backward(x, &back_h, &mut back_x);
+        back_x
     }
 
     /// Leaves each row out by chance, but never all.
@@ -201,16 +235,14 @@ impl Fit<'_> {
     }
 
     fn update_rows(&mut self, rows: &[u32], gradient: &[f32], rate: f32) {
-        if rows.is_empty() {
-            return;
-        }
+        let Some((table, squares)) = self.table.as_mut().filter(|_| !rows.is_empty()) else { return };
         let share = 1.0 / rows.len() as f32;
         let square = dot(gradient, gradient) * share * share / gradient.len() as f32;
         for &row in rows {
             let row = row as usize;
-            self.squares[row] += square;
-            let step = rate * share / (self.squares[row].sqrt() + 1e-8);
-            let values = &mut self.table.values[row * self.table.dims..(row + 1) * self.table.dims];
+            squares[row] += square;
+            let step = rate * share / (squares[row].sqrt() + 1e-8);
+            let values = &mut table.values[row * table.dims..(row + 1) * table.dims];
             for (v, g) in values.iter_mut().zip(gradient) {
                 *v -= step * g;
             }
@@ -247,7 +279,12 @@ fn loss_gradient(layer: &Dense, h: &[f32], truth: usize, smoothing: f32, weight:
 }
 
 /// Logits of all samples' first views.
-pub(crate) fn logits(table: &Table, heads: &Heads, samples: &[Sample]) -> Vec<Logits> {
+pub(crate) fn logits((table, heads): &(Option<Table>, Heads), samples: &[Sample]) -> Vec<Logits> {
     let mut scratch = Vec::new();
-    samples.iter().map(|s| heads.forward(&table.pool(&s.views[0]), &mut scratch)).collect()
+    let mut one = |sample: &Sample| match (&sample.views[0], table) {
+        (View::Rows(rows), Some(table)) => heads.forward(&table.pool(rows), &mut scratch),
+        (View::Rows(_), None) => Logits::default(),
+        (View::Features(x), _) => heads.forward(x, &mut scratch),
+    };
+    samples.iter().map(&mut one).collect()
 }

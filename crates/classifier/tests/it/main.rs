@@ -11,14 +11,15 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
 use pointsman_actors::{CallError, RestartSettings, Supervisor};
 use pointsman_classifier::{
-    ArtifactSource, Classifier, ClassifierError, ClassifierHandle, ClassifierSettings, train::read_examples,
+    ArtifactSource, Cascade, Classifier, ClassifierError, ClassifierHandle, ClassifierSettings, Mode,
+    train::read_examples,
 };
+use pointsman_types::Tier;
 use proptest::prelude::*;
 use tempfile::TempDir;
 use tokio::time::Instant;
@@ -154,11 +155,11 @@ proptest! {
     }
 }
 
-async fn actor(settings: ClassifierSettings) -> (Supervisor, ClassifierHandle, Arc<Classifier>) {
+async fn actor(settings: ClassifierSettings) -> (Supervisor, ClassifierHandle, Cascade) {
     let supervisor = Supervisor::start(RestartSettings::default()).await.unwrap();
-    let classifier = Arc::new(built_in());
-    let handle = ClassifierHandle::start(&supervisor, Arc::clone(&classifier), &settings).await.unwrap();
-    (supervisor, handle, classifier)
+    let cascade = Cascade::load(&settings).unwrap();
+    let handle = ClassifierHandle::start(&supervisor, cascade.clone(), &settings).await.unwrap();
+    (supervisor, handle, cascade)
 }
 
 fn soon() -> Instant {
@@ -167,7 +168,8 @@ fn soon() -> Instant {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_actor_answers_as_the_model_does() {
-    let (_supervisor, handle, classifier) = actor(ClassifierSettings::default()).await;
+    let fast = ClassifierSettings { mode: Mode::Fast, ..ClassifierSettings::default() };
+    let (_supervisor, handle, classifier) = actor(fast).await;
     let asks: Vec<_> = (0..200)
         .map(|i| {
             let handle = handle.clone();
@@ -182,7 +184,7 @@ async fn the_actor_answers_as_the_model_does() {
         let expected = classifier.classify(&text);
         assert_eq!((answer.task, answer.industry), (expected.task, expected.industry), "{text}");
     }
-    assert_eq!(handle.stats().rejected, 0);
+    assert_eq!(handle.stats()[0].rejected, 0);
 }
 
 #[tokio::test]
@@ -198,4 +200,86 @@ async fn a_full_queue_refuses_and_a_past_deadline_is_not_worked_for() {
     let late = handle.classify(&text, Instant::now()).await;
     assert!(matches!(late, Err(ClassifierError::Call(CallError::Deadline))), "{late:?}");
     assert!(handle.classify(&text, soon()).await.is_ok());
+}
+
+/// A prompt of which the fast tier is not sure, whichever weights are shipped.
+fn odd(fast: &Classifier) -> &'static str {
+    let texts = [
+        "blue",
+        "the report",
+        "and the other one?",
+        "Paris 1998",
+        "hm",
+        "see above",
+        "3",
+        "red or green, friday",
+    ];
+    let sure = |text: &&str| fast.classify(text).top_task().1;
+    texts.into_iter().min_by(|a, b| sure(a).total_cmp(&sure(b))).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_fast_tier_is_not_sure_of_goes_to_the_deep_one() {
+    let (_supervisor, handle, cascade) = actor(ClassifierSettings::default()).await;
+    let sure = handle.classify("Write a SQL query that finds duplicate orders", soon()).await.unwrap();
+    assert_eq!((sure.tier, sure.deep_missed), (Tier::Fast, None));
+    let odd = odd(&built_in());
+    let unsure = handle.classify(odd, soon()).await.unwrap();
+    assert_eq!((unsure.tier, unsure.deep_missed), (Tier::Deep, None), "{unsure:?}");
+    assert_eq!(unsure.task, cascade.classify(odd).task);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_the_deep_tier_is_full_the_fast_answer_stands_and_says_so() {
+    let settings = ClassifierSettings { deep_queue: 1, ..ClassifierSettings::default() };
+    let (_supervisor, handle, _) = actor(settings).await;
+    let odd = odd(&built_in());
+    let asks: Vec<_> = (0..40).map(|_| handle.classify(odd, soon())).collect();
+    let answers: Vec<_> =
+        futures_util::future::join_all(asks).await.into_iter().map(Result::unwrap).collect();
+    let missed = answers.iter().filter(|a| a.deep_missed == Some("overloaded")).count();
+    let deep = answers.iter().filter(|a| a.tier == Tier::Deep).count();
+    assert!(missed > 0 && deep > 0 && missed + deep == 40, "{missed} missed, {deep} deep");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_swap_under_load_loses_nothing_and_a_bad_one_changes_nothing() {
+    let fast = ClassifierSettings { mode: Mode::Fast, ..ClassifierSettings::default() };
+    let (_supervisor, handle, _) = actor(fast).await;
+    let before = handle.info()[0].id.clone();
+    let asking = {
+        let handle = handle.clone();
+        tokio::spawn(async move {
+            let mut seen = std::collections::BTreeSet::new();
+            for i in 0..600 {
+                let answer =
+                    handle.classify(&format!("poem number {i} about the sea"), soon()).await.unwrap();
+                seen.insert(answer.embedder.to_string());
+                tokio::task::yield_now().await;
+            }
+            seen
+        })
+    };
+    // heads whose labels are turned round: it loads, and fails on plain prompts
+    let folder = copy();
+    let device = candle_core::Device::Cpu;
+    let mut heads = candle_core::safetensors::load(folder.path().join("heads.safetensors"), &device).unwrap();
+    for name in ["task.weight", "task.bias"] {
+        let turned = heads[name].neg().unwrap();
+        heads.insert(name.to_owned(), turned);
+    }
+    let new = folder.path().join("new");
+    candle_core::safetensors::save(&heads, &new).unwrap();
+    replace(&folder, "heads.safetensors", &fs::read(&new).unwrap(), true);
+    let bad = load(&folder).unwrap();
+    let refused = handle.swap(bad);
+    assert!(matches!(refused, Err(ClassifierError::SelfTest { .. })), "{refused:?}");
+    assert_eq!(handle.info()[0].id, before, "the old one stays");
+    let good = tokio::task::spawn_blocking(|| Classifier::load(&ArtifactSource::BuiltInDeep)).await.unwrap();
+    let after = handle.swap(good.unwrap()).unwrap();
+    assert_eq!((handle.info()[0].id.clone(), after.tier), (after.id.clone(), Tier::Deep));
+    let seen = asking.await.unwrap();
+    assert!(seen.iter().all(|id| **id == *before || **id == *after.id), "{seen:?}");
+    let now = handle.classify("write a poem", soon()).await.unwrap();
+    assert_eq!(now.embedder, after.id);
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use pointsman_classifier::Classifier;
+use pointsman_classifier::Cascade;
 use pointsman_config::{Config, ConfigError, Problem, Sources};
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ pub(crate) fn run(args: &Check) -> anyhow::Result<ExitCode> {
         Ok(config) => {
             warnings.extend(config.warnings.iter().map(entry));
             // the artifact is part of the configuration: a server would not start without it
-            if let Err(error) = Classifier::load(&config.classifier_settings().artifact) {
+            if let Err(error) = Cascade::load(&config.classifier_settings()) {
                 errors.push((
                     error.to_string(),
                     json!({ "key": "classifier.embedder", "message": error.to_string() }),

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Context;
-use pointsman_classifier::Classifier;
+use pointsman_classifier::Cascade;
 use pointsman_types::{Classification, Industry, Task};
 use serde::{Deserialize, Serialize};
 
@@ -36,7 +36,7 @@ struct Row {
 pub(crate) fn run(args: &Classify) -> anyhow::Result<ExitCode> {
     setup::logs("warn");
     let config = setup::config(&args.config, None)?;
-    let classifier = Classifier::load(&config.classifier_settings().artifact)?;
+    let classifier = Cascade::load(&config.classifier_settings())?;
     let texts = match &args.jsonl {
         Some(path) => rows(path)?,
         None => args.prompts.iter().map(|p| setup::text_or_stdin(p)).collect::<anyhow::Result<_>>()?,
@@ -57,7 +57,7 @@ pub(crate) fn run(args: &Classify) -> anyhow::Result<ExitCode> {
 }
 
 /// All cores, in order: each round gives every thread a chunk.
-fn lines(classifier: &Classifier, texts: &[String], out: &mut impl Write) -> anyhow::Result<()> {
+fn lines(classifier: &Cascade, texts: &[String], out: &mut impl Write) -> anyhow::Result<()> {
     let threads = thread::available_parallelism().map_or(1, usize::from);
     for round in texts.chunks(CHUNK * threads) {
         let done: Vec<anyhow::Result<Vec<u8>>> = thread::scope(|scope| {
@@ -73,9 +73,10 @@ fn lines(classifier: &Classifier, texts: &[String], out: &mut impl Write) -> any
     Ok(out.flush()?)
 }
 
-fn chunk_lines(classifier: &Classifier, texts: &[String]) -> anyhow::Result<Vec<u8>> {
+fn chunk_lines(classifier: &Cascade, texts: &[String]) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    for classification in classifier.classify_batch(texts) {
+    for text in texts {
+        let classification = classifier.classify(text);
         let whole = serde_json::to_value(&classification)?;
         let (task, task_confidence) = classification.top_task();
         let (industry, industry_confidence) = classification.top_industry();

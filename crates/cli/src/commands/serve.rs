@@ -44,6 +44,7 @@ async fn serve(args: Serve, mut config: Config) -> anyhow::Result<ExitCode> {
         write_timeout: config.server.write_timeout,
     };
     let server = Server::bind(config.listen, settings, engine.clone()).await?;
+    let server = server.with_admin_key(config.admin_key.clone());
     banner(&engine, server.address(), args.json);
     let asked = async {
         tokio::select! {
@@ -60,10 +61,10 @@ async fn serve(args: Serve, mut config: Config) -> anyhow::Result<ExitCode> {
 }
 
 fn banner(engine: &Engine, address: SocketAddr, as_json: bool) {
-    let (catalog, embedder, url) = (engine.catalog(), engine.embedder(), format!("http://{address}/v1"));
+    let (catalog, embedders, url) = (engine.catalog(), engine.embedders(), format!("http://{address}/v1"));
     if as_json {
         let models: Vec<_> = catalog.models().iter().map(|m| &m.id).collect();
-        say(&json!({ "url": url, "backends": catalog.backends(), "models": models, "embedder": embedder })
+        say(&json!({ "url": url, "backends": catalog.backends(), "models": models, "embedders": embedders })
             .to_string());
         return;
     }
@@ -80,13 +81,10 @@ fn banner(engine: &Engine, address: SocketAddr, as_json: bool) {
     let more = catalog.models().len().saturating_sub(names.len());
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     say(&format!("models    auto, {}{more}", names.join(", ")));
-    say(&format!(
-        "embedder  {} ({} dims, {:.1} MB, {})",
-        embedder.id,
-        embedder.dims,
-        embedder.bytes as f64 / 1e6,
-        embedder.source
-    ));
+    for e in &embedders {
+        let megabytes = e.bytes as f64 / 1e6;
+        say(&format!("embedder  {} ({} dims, {megabytes:.1} MB, {})", e.id, e.dims, e.source));
+    }
     say(&format!("listening {url}"));
     say(&format!(
         "try       curl {url}/chat/completions -H 'content-type: application/json' \\\n            -d '{{\"model\":\"auto\",\"messages\":[{{\"role\":\"user\",\"content\":\"Write a haiku about switches\"}}]}}'"

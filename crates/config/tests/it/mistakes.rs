@@ -54,7 +54,7 @@ fn a_file_with_many_mistakes_gets_all_of_them_reported_at_once() {
     pointsman.toml:46: policy.expected_output.code: 0 is not between 1 and 1000000
     pointsman.toml:46: policy.expected_output.poetry: unknown task `poetry`; valid: code, math, reasoning, knowledge, creative, summarization, translation, extraction, data, tool_use, chat
     pointsman.toml:49: classifier.embedder: `no/such/folder` is neither "default" nor a folder with an embedder
-    pointsman.toml:50: classifier.mode: mode `deep` is not supported yet; the only one is "fast"
+    pointsman.toml:50: classifier.mode: unknown mode `slow`; known: "fast", "deep", "cascade"
     pointsman.toml:51: classifier.deadline: expected a duration in quotes, for example "250ms", found an integer
     pointsman.toml:52: classifier.queue: -1 is not between 1 and 1000000
     pointsman.toml:55: catalog.refresh: 0s is not between 1s and 1day
@@ -116,7 +116,7 @@ expected_output = { code = 0, poetry = 10 }
 
 [classifier]
 embedder = "no/such/folder"
-mode = "deep"
+mode = "slow"
 deadline = 50
 queue = -1
 

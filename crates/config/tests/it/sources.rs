@@ -68,7 +68,6 @@ fn variables_that_change_nothing_are_warned_about_and_bad_ones_are_errors() {
         ("ANTHROPIC_API_KEY", "k"),
         ("OPENAI_BASE_URL", "http://host"),
         ("LITELLM_API_KEY", "k"),
-        ("POINTSMAN_ADMIN_KEY", "k"),
     ])
     .unwrap();
     let warnings: Vec<_> = config.warnings.iter().map(ToString::to_string).collect();
@@ -76,7 +75,6 @@ fn variables_that_change_nothing_are_warned_about_and_bad_ones_are_errors() {
     environment: ANTHROPIC_API_KEY: warning: the anthropic dialect is not supported yet: no backend is made from it
     environment: LITELLM_API_KEY: warning: has no effect without LITELLM_BASE_URL
     environment: OPENAI_BASE_URL: warning: has no effect without OPENAI_API_KEY; a server without keys goes into the file
-    environment: POINTSMAN_ADMIN_KEY: warning: there are no admin routes yet: it protects nothing
     ");
     assert!(config.backends.is_empty());
 

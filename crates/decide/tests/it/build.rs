@@ -47,6 +47,7 @@ pub(crate) fn says(task: Task, p: f32, abstained: bool) -> Signals {
         abstained,
         tier: Tier::Fast,
         embedder: "test".into(),
+        deep_missed: None,
         elapsed: Duration::from_micros(10),
     };
     Signals { classification: Some(Arc::new(classification)), unclassified: None }

@@ -1,0 +1,77 @@
+//! The admin routes: closed where no admin key is set.
+
+use std::path::PathBuf;
+
+use axum::{
+    body::Body,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, StatusCode, header};
+use pointsman_engine::ArtifactSource;
+use pointsman_protocol::{ErrorBody, ErrorType};
+use secrecy::ExposeSecret;
+use serde::Deserialize;
+use serde_json::json;
+use subtle::ConstantTimeEq;
+
+use super::{App, json};
+use crate::{body, errors::HttpError};
+
+/// Whether the request carries the admin key, as `Authorization: Bearer`.
+fn allowed(app: &App, headers: &HeaderMap) -> Result<(), HttpError> {
+    let refuse = |status, code, message: &str| {
+        Err(HttpError::new(status, &ErrorBody::new(ErrorType::AuthenticationError, code, message)))
+    };
+    let Some(key) = &app.admin_key else {
+        let why = "the admin routes are closed: POINTSMAN_ADMIN_KEY is not set";
+        return refuse(StatusCode::FORBIDDEN, "admin_closed", why);
+    };
+    let given = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()?.strip_prefix("Bearer "));
+    match given {
+        // in a time that does not tell how much of it is right
+        Some(given) if given.as_bytes().ct_eq(key.expose_secret().as_bytes()).into() => Ok(()),
+        _ => refuse(StatusCode::UNAUTHORIZED, "bad_admin_key", "no admin key, or not the right one"),
+    }
+}
+
+/// `GET /admin/v1/embedder`.
+pub(super) async fn embedders(State(app): State<App>, headers: HeaderMap) -> Response {
+    match allowed(&app, &headers) {
+        Ok(()) => json(&json!({ "object": "list", "data": app.engine.embedders() })),
+        Err(error) => error.into_response(),
+    }
+}
+
+/// What `PUT /admin/v1/embedder` takes.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Swap {
+    /// A folder on the server, `default` or `default-deep`.
+    artifact: String,
+}
+
+/// `PUT /admin/v1/embedder`.
+pub(super) async fn swap(State(app): State<App>, headers: HeaderMap, body: Body) -> Response {
+    let swapped = async {
+        allowed(&app, &headers)?;
+        let body =
+            body::read(&headers, body, app.settings.body_limit_bytes, app.settings.read_timeout).await?;
+        let Swap { artifact } = serde_json::from_slice(&body).map_err(|e| {
+            HttpError::bad_request("invalid_body", format!("expected {{\"artifact\": ..}}: {e}"))
+        })?;
+        let source = match artifact.as_str() {
+            "default" => ArtifactSource::BuiltIn,
+            "default-deep" => ArtifactSource::BuiltInDeep,
+            folder => ArtifactSource::Folder(PathBuf::from(folder)),
+        };
+        app.engine
+            .swap_embedder(source)
+            .await
+            .map_err(|e| HttpError::bad_request("bad_embedder", e.to_string()))
+    };
+    match swapped.await {
+        Ok(info) => json(&json!({ "embedder": info })),
+        Err(error) => error.into_response(),
+    }
+}
