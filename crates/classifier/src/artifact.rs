@@ -267,20 +267,23 @@ impl Files {
     fn embedder(&self, config: &ArtifactConfig) -> Result<Embedder, ClassifierError> {
         let (tokenizer, weights) = (self.path(TOKENIZER), self.path(WEIGHTS));
         let json = self.bytes(TOKENIZER);
+        let tensors = match self.files.get(WEIGHTS) {
+            Some(Cow::Borrowed(bytes)) => Tensors::read_resident(bytes, &weights)?,
+            _ => Tensors::read(self.bytes(WEIGHTS), &weights)?,
+        };
         let (head, tail) = (config.head_tokens, config.tail_tokens);
         match &config.embedder {
             EmbedderConfig::Static { dims, vocab, pairs } => Ok(Embedder::Static(Box::new(StaticEmbedder {
                 tokens: Tokens::load(json, &tokenizer, (*vocab, *pairs), (head, tail))?,
-                table: Tensors::read(self.bytes(WEIGHTS), &weights)?.table(
-                    "table",
-                    (vocab + pairs) as usize,
-                    *dims,
-                )?,
+                table: tensors.table("table", (vocab + pairs) as usize, *dims)?,
             }))),
-            EmbedderConfig::Encoder { .. } => {
-                let files = (json, tokenizer.as_path(), self.bytes(WEIGHTS), weights.as_path());
-                encoder_embedder(files, &config.embedder, (head, tail), &self.path(CONFIG))
-            }
+            EmbedderConfig::Encoder { .. } => encoder_embedder(
+                (json, &tokenizer),
+                &tensors,
+                &config.embedder,
+                (head, tail),
+                &self.path(CONFIG),
+            ),
         }
     }
 
@@ -293,9 +296,10 @@ impl Files {
     }
 }
 
-/// An encoder from the contents and paths of its tokenizer and its weights.
+/// An encoder from its weights and the content and path of its tokenizer.
 pub(crate) fn encoder_embedder(
-    (json, tokenizer, bytes, weights): (&[u8], &Path, &[u8], &Path),
+    (json, tokenizer): (&[u8], &Path),
+    tensors: &Tensors<'_>,
     config: &EmbedderConfig,
     (head, tail): (usize, usize),
     config_path: &Path,
@@ -320,7 +324,7 @@ pub(crate) fn encoder_embedder(
         head,
         tail,
         pooling: *pooling,
-        encoder: Tensors::read(bytes, weights)?.encoder(encoder)?,
+        encoder: tensors.encoder(encoder)?,
     })))
 }
 

@@ -1,5 +1,7 @@
 //! The embedders: text to a vector of fixed width. One kind, one variant.
 
+use std::sync::Arc;
+
 use crate::{
     encoder::{Buffers, Encoder, Pooling},
     ids::{TokenIds, cut},
@@ -24,7 +26,7 @@ pub(crate) struct StaticEmbedder {
 
 #[derive(Debug)]
 pub(crate) struct EncoderEmbedder {
-    pub(crate) ids: TokenIds,
+    pub(crate) ids: Arc<TokenIds>,
     /// Special tokens in front of and behind a text.
     pub(crate) around: (Vec<u32>, Vec<u32>),
     /// What the model wants to be told first, such as `query: `.

@@ -1,11 +1,15 @@
 //! From text to token ids.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
 
 use tokenizers::Tokenizer;
 
 use crate::{
     ClassifierError,
+    artifact::sha256,
     wordpiece::{Span, WordPiece, spans},
 };
 
@@ -19,8 +23,17 @@ pub(crate) struct TokenIds {
 
 impl TokenIds {
     /// `json` is a `tokenizer.json` whose ids are below `vocab`.
-    pub(crate) fn load(json: &[u8], path: &Path, vocab: u32) -> Result<Self, ClassifierError> {
+    pub(crate) fn load(json: &[u8], path: &Path, vocab: u32) -> Result<Arc<Self>, ClassifierError> {
+        // two tiers with one tokenizer share it: it takes more memory than the fast tier's table
+        static LIVE: Mutex<Vec<(String, u32, Weak<TokenIds>)>> = Mutex::new(Vec::new());
         let content = |why: String| ClassifierError::Content { path: path.to_owned(), why };
+        let hash = sha256(json);
+        let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
+        live.retain(|(.., ids)| ids.strong_count() > 0);
+        let same = live.iter().find(|(h, v, _)| (h, *v) == (&hash, vocab));
+        if let Some(ids) = same.and_then(|(.., ids)| ids.upgrade()) {
+            return Ok(ids);
+        }
         let mut tokenizer = Tokenizer::from_bytes(json).map_err(|e| content(e.to_string()))?;
         // limits of its own would pad short texts and cut long ones in the wrong place
         tokenizer.with_padding(None);
@@ -32,7 +45,9 @@ impl TokenIds {
             );
             return Err(content(why));
         }
-        Ok(Self { tokenizer, fast: WordPiece::load(json) })
+        let ids = Arc::new(Self { tokenizer, fast: WordPiece::load(json) });
+        live.push((hash, vocab, Arc::downgrade(&ids)));
+        Ok(ids)
     }
 
     /// The ids of `text`, without special tokens around them; none where it has no tokens.
@@ -79,7 +94,7 @@ mod tests {
 
     use super::*;
 
-    fn shipped() -> TokenIds {
+    fn shipped() -> Arc<TokenIds> {
         let json = include_bytes!("../../../models/default/tokenizer.json");
         TokenIds::load(json, Path::new("tokenizer.json"), 30_522).unwrap()
     }
@@ -118,7 +133,7 @@ mod tests {
         fn any_text_agrees_with_tokenizers(
             text in "(?s)([ -~\\t\\n]{0,12}|\\PC{0,6}|.{0,4}|\\[(SEP|UNK)\\]|[a-zé ]{0,20}){0,8}",
         ) {
-            thread_local!(static TOKENS: TokenIds = shipped());
+            thread_local!(static TOKENS: Arc<TokenIds> = shipped());
             TOKENS.with(|tokens| assert_same(tokens, &text));
         }
     }

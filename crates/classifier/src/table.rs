@@ -4,12 +4,15 @@
 //! rows. Written out over plain slices: for one prompt, tensor operations are mostly overhead. `reference.rs` is
 //! the same in candle, and a test holds the two together.
 
+use std::borrow::Cow;
+
 use crate::tokens::{POOLS, Rows};
 
 /// Eight bits a value: value = (q - 128) * scale of the row.
 #[derive(Debug, Clone)]
 pub(crate) struct Table {
-    pub(crate) quantised: Vec<u8>,
+    /// Of a built-in artifact the bytes in the binary itself.
+    pub(crate) quantised: Cow<'static, [u8]>,
     pub(crate) scales: Vec<f32>,
     pub(crate) dims: usize,
 }
@@ -25,7 +28,7 @@ impl Table {
             scales.push(scale);
             quantised.extend(row.iter().map(|v| ((v / scale).round() + 128.0) as u8));
         }
-        Self { quantised, scales, dims }
+        Self { quantised: quantised.into(), scales, dims }
     }
 
     /// The values of all rows.

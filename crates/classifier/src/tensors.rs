@@ -1,9 +1,10 @@
 //! Named tensors of a safetensors file, read by candle and checked against the shapes that they must have.
 
-use std::{collections::HashMap, path::Path};
+use std::{borrow::Cow, collections::HashMap, path::Path};
 
 use candle_core::{DType, Device, Tensor};
 use pointsman_kernels::Packed;
+use safetensors::SafeTensors;
 
 use crate::{
     ClassifierError,
@@ -16,8 +17,10 @@ use crate::{
 /// scale a row under `<name>.scales`.
 #[derive(Debug)]
 pub(crate) struct Tensors<'a> {
-    tensors: HashMap<String, Tensor>,
+    named: HashMap<String, Tensor>,
     path: &'a Path,
+    /// The file, where it stays in memory anyway: tables are not copied out of it.
+    resident: Option<SafeTensors<'static>>,
 }
 
 impl<'a> Tensors<'a> {
@@ -25,7 +28,12 @@ impl<'a> Tensors<'a> {
         let tensors = candle_core::safetensors::load_buffer(bytes, &Device::Cpu);
         let content =
             |e: candle_core::Error| ClassifierError::Content { path: path.to_owned(), why: e.to_string() };
-        Ok(Self { tensors: tensors.map_err(content)?, path })
+        Ok(Self { named: tensors.map_err(content)?, path, resident: None })
+    }
+
+    /// The same for a file that is part of the binary.
+    pub(crate) fn read_resident(bytes: &'static [u8], path: &'a Path) -> Result<Self, ClassifierError> {
+        Ok(Self { resident: SafeTensors::deserialize(bytes).ok(), ..Self::read(bytes, path)? })
     }
 
     fn content(&self, why: String) -> ClassifierError {
@@ -37,13 +45,13 @@ impl<'a> Tensors<'a> {
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.tensors.contains_key(name)
+        self.named.contains_key(name)
     }
 
     /// The tensor of that name, which must have that shape.
     fn get(&self, name: &str, shape: &[usize]) -> Result<&Tensor, ClassifierError> {
         let tensor =
-            self.tensors.get(name).ok_or_else(|| self.content(format!("there is no tensor `{name}`")))?;
+            self.named.get(name).ok_or_else(|| self.content(format!("there is no tensor `{name}`")))?;
         if tensor.dims() != shape {
             return Err(self.content(format!("tensor `{name}` is {:?}, expected {shape:?}", tensor.dims())));
         }
@@ -65,9 +73,13 @@ impl<'a> Tensors<'a> {
         if stored.dtype() != DType::U8 {
             return Ok(Table::quantise(&self.floats(name, &[rows, dims])?, dims));
         }
+        let scales = self.floats(&format!("{name}.scales"), &[rows])?;
+        if let Some(view) = self.resident.as_ref().and_then(|file| file.tensor(name).ok()) {
+            return Ok(Table { quantised: Cow::Borrowed(view.data()), scales, dims });
+        }
         let flat = stored.flatten_all().and_then(|t| t.to_vec1::<u8>());
         let quantised = flat.map_err(|e| self.unreadable(name, &e))?;
-        Ok(Table { quantised, scales: self.floats(&format!("{name}.scales"), &[rows])?, dims })
+        Ok(Table { quantised: quantised.into(), scales, dims })
     }
 
     /// A matrix as floats.
@@ -146,7 +158,7 @@ impl<'a> Tensors<'a> {
 
     /// The first row of the table of sentence types: how many there are differs.
     fn types_row(&self, name: &str, width: usize) -> Result<Vec<f32>, ClassifierError> {
-        let rows = self.tensors.get(name).and_then(|t| t.dims().first().copied()).unwrap_or(1).max(1);
+        let rows = self.named.get(name).and_then(|t| t.dims().first().copied()).unwrap_or(1).max(1);
         let mut types = self.matrix(name, rows, width)?;
         types.truncate(width);
         Ok(types)

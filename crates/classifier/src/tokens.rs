@@ -1,6 +1,6 @@
 //! From text to rows of the static embedder's table: its tokens, then its pairs of neighbours.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use crate::{
     ClassifierError,
@@ -10,7 +10,7 @@ use crate::{
 /// The tokenizer and how its tokens become rows.
 #[derive(Debug)]
 pub(crate) struct Tokens {
-    ids: TokenIds,
+    ids: Arc<TokenIds>,
     /// Rows `0..vocab` are tokens, the `pairs` rows after them are hashed pairs.
     vocab: u32,
     pairs: u32,

@@ -167,7 +167,7 @@ pub(crate) struct Train {
     #[arg(long)]
     pub(crate) no_folds: bool,
     /// Below this task confidence the deep tier is asked; 0 for a tier that answers alone.
-    #[arg(long, default_value_t = 0.9)]
+    #[arg(long, default_value_t = 0.8)]
     pub(crate) deep_below: f32,
     /// Seed of everything random.
     #[arg(long, default_value_t = 1)]

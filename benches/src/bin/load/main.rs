@@ -68,6 +68,18 @@ async fn main() -> anyhow::Result<()> {
         )
         .await?,
     );
+    rows.push(
+        measure::added_latency(
+            "added latency, `auto`, the deep tier asked, 50 rps",
+            20_000.0,
+            direct,
+            through,
+            &bodies.small,
+            &bodies.unsure,
+            args.seconds,
+        )
+        .await?,
+    );
     eprintln!("throughput");
     rows.push(measure::throughput(direct, through, &bodies.tiny).await?);
     eprintln!("CPU");

@@ -46,7 +46,10 @@ impl fmt::Display for Row {
 pub(crate) struct Bodies {
     pub(crate) tiny: Vec<u8>,
     pub(crate) small: Vec<u8>,
+    /// Of this the fast tier is sure.
     pub(crate) auto: Vec<u8>,
+    /// Of this it is not: the deep tier reads it.
+    pub(crate) unsure: Vec<u8>,
     pub(crate) large: Vec<u8>,
     pub(crate) stream: Vec<u8>,
     pub(crate) slow: Vec<u8>,
@@ -57,14 +60,18 @@ impl Bodies {
         let chat = |model: &str, text: &str, stream: bool| {
             post(&json!({ "model": model, "stream": stream, "messages": [{ "role": "user", "content": text }] }).to_string())
         };
-        let sixty = "Our nightly job joins two tables of orders and refunds and since last week it runs four times \
+        let sure = "Write a Python function that reads a CSV file of orders, groups the rows by customer, sums the \
+                    amounts, and returns the ten largest customers as a list of tuples. Add type hints, a docstring, \
+                    and unit tests with pytest for an empty file and for a file with one row.";
+        let unsure = "Our nightly job joins two tables of orders and refunds and since last week it runs four times \
                      longer than before. Explain what could cause that in PostgreSQL, how I would find out which of \
                      these it is, and write the query that shows the worst plans of the last seven days.";
         let line = "The switchman sets the points before the train comes, \"never\" under it.\n";
         Self {
             tiny: chat("bench", "hello", false),
             small: chat("bench", &"one kilobyte of text ".repeat(46), false),
-            auto: chat("auto", sixty, false),
+            auto: chat("auto", sure, false),
+            unsure: chat("auto", unsure, false),
             large: chat("bench", &line.repeat(100 * 1024 / line.len()), false),
             stream: chat("bench", "hello", true),
             slow: chat("slow", "hello", true),

@@ -18,6 +18,7 @@ use crate::{
     artifact::{TOKENIZER, WEIGHTS, encoder_embedder},
     embedder::{Embedder, Scratch},
     reading,
+    tensors::Tensors,
     tokens::{POOLS, Tokens},
 };
 
@@ -102,8 +103,10 @@ impl Base {
         }
         let room = encoder.max_position_embeddings.saturating_sub(encoder.first_position() + 2);
         let cut = if room < ENCODER.0 + ENCODER.1 { (room - room / 4, room / 4) } else { ENCODER };
-        let files = (&read(&tokenizer)?[..], tokenizer.as_path(), &read(&weights)?[..], weights.as_path());
-        let embedder = encoder_embedder(files, &config, cut, &folder.join("config.json"))?;
+        let (json, bytes) = (read(&tokenizer)?, read(&weights)?);
+        let tensors = Tensors::read(&bytes, &weights)?;
+        let path = folder.join("config.json");
+        let embedder = encoder_embedder((&json, &tokenizer), &tensors, &config, cut, &path)?;
         Ok(Self { config, cut, tokenizer, weights: Some(weights), kind: Kind::Encoder(embedder) })
     }
 
