@@ -224,14 +224,7 @@ mod tests {
             for pooling in [Pooling::Mean, Pooling::Cls] {
                 let fused = encoder.forward(&ids, pooling, &mut buffers);
                 let candle = reference::bert(&checkpoint, &config, &ids, pooling).unwrap();
-                // the token table is rounded to eight bits
-                assert!(close(&fused, &candle, 0.02), "{n} tokens: {fused:?} {candle:?}");
-                let (mut dot, mut a2, mut b2) = (0.0, 0.0, 0.0);
-                for (a, b) in fused.iter().zip(&candle) {
-                    (dot, a2, b2) = (dot + a * b, a2 + a * a, b2 + b * b);
-                }
-                let cosine: f32 = dot / (a2 * b2).sqrt();
-                assert!(cosine > 0.9999, "{n} tokens: {cosine}");
+                assert!(close(&fused, &candle, 1e-3), "{n} tokens: {fused:?} {candle:?}");
             }
         }
     }
