@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use pointsman_kernels::{Packed, gelu};
+use pointsman_kernels::{Packed, PackedInt8, Rounded, gelu};
 
 fn bench(c: &mut Criterion) {
     let mut group = c.benchmark_group("kernels");
@@ -16,6 +16,11 @@ fn bench(c: &mut Criterion) {
         group.throughput(Throughput::Elements((2 * tokens * inputs * outputs) as u64));
         group.bench_function(format!("product/{tokens} tokens"), |b| {
             b.iter(|| weight.multiply(black_box(&x), inputs, &bias, &mut out, outputs));
+        });
+        let int8 = PackedInt8::new(&vec![140; inputs * outputs], &vec![0.01; outputs], inputs);
+        let mut rounded = Rounded::default();
+        group.bench_function(format!("product in int8/{tokens} tokens"), |b| {
+            b.iter(|| int8.multiply(black_box(&x), &bias, &mut out, &mut rounded));
         });
         group.throughput(Throughput::Elements((tokens * outputs) as u64));
         group.bench_function(format!("gelu/{tokens} tokens"), |b| b.iter(|| gelu(black_box(&mut out))));

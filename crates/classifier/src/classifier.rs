@@ -182,8 +182,14 @@ fn product<const N: usize>(a: &Distribution<N>, b: &Distribution<N>, share: f32)
 mod tests {
     use std::path::Path;
 
+    use pointsman_kernels::dot;
+
     use super::*;
-    use crate::{encoder::Pooling, reference, tensors::Tensors};
+    use crate::{
+        encoder::{Buffers, Encoder, EncoderConfig, Pooling, Weight},
+        reference,
+        tensors::Tensors,
+    };
 
     fn close(a: &[f32], b: &[f32], tolerance: f32) -> bool {
         a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < tolerance)
@@ -213,19 +219,43 @@ mod tests {
         }
     }
 
+    const LENGTHS: [u32; 6] = [1, 2, 5, 16, 17, 40];
+
+    fn ids(n: u32) -> Vec<u32> {
+        (0..n).map(|i| (i * 37 + 11) % 90).collect()
+    }
+
+    fn encoder(checkpoint: &[u8], config: &EncoderConfig) -> Encoder {
+        Tensors::read(checkpoint, Path::new("model.safetensors")).unwrap().encoder(config).unwrap()
+    }
+
     #[test]
     fn the_encoder_agrees_with_candle() {
         let (checkpoint, config) = reference::random_bert().unwrap();
-        let path = Path::new("model.safetensors");
-        let encoder = Tensors::read(&checkpoint, path).unwrap().encoder(&config).unwrap();
-        let mut buffers = crate::encoder::Buffers::default();
-        for n in [1_u32, 2, 5, 16, 17, 40] {
-            let ids: Vec<u32> = (0..n).map(|i| (i * 37 + 11) % 90).collect();
+        let (encoder, mut buffers) = (encoder(&checkpoint, &config), Buffers::default());
+        for ids in LENGTHS.map(ids) {
             for pooling in [Pooling::Mean, Pooling::Cls] {
                 let fused = encoder.forward(&ids, pooling, &mut buffers);
                 let candle = reference::bert(&checkpoint, &config, &ids, pooling).unwrap();
-                assert!(close(&fused, &candle, 1e-3), "{n} tokens: {fused:?} {candle:?}");
+                assert!(close(&fused, &candle, 1e-3), "{} tokens: {fused:?} {candle:?}", ids.len());
             }
+        }
+    }
+
+    #[test]
+    fn eight_bits_agree_with_floats() {
+        let (checkpoint, config) = reference::random_bert().unwrap();
+        let (stored, meant) = reference::in_eight_bits(&checkpoint).unwrap();
+        let (encoder, mut buffers) = (encoder(&stored, &config), Buffers::default());
+        assert!(encoder.blocks.iter().all(|b| matches!(b.up.weight, Weight::Int8(_))));
+        for ids in LENGTHS.map(ids) {
+            let fused = encoder.forward(&ids, Pooling::Mean, &mut buffers);
+            let exact = reference::bert(&meant, &config, &ids, Pooling::Mean).unwrap();
+            assert!(close(&fused, &exact, 2e-3), "{} tokens: {fused:?} {exact:?}", ids.len());
+            let floats = reference::bert(&checkpoint, &config, &ids, Pooling::Mean).unwrap();
+            let (ab, aa, bb) = (dot(&fused, &floats), dot(&fused, &fused), dot(&floats, &floats));
+            let cosine = ab / (aa * bb).sqrt();
+            assert!(cosine >= 0.999, "{} tokens: {cosine}", ids.len());
         }
     }
 }

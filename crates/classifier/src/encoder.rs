@@ -4,7 +4,7 @@
 //! (Devlin et al. 2018); RoBERTa and XLM-R differ in where positions begin. `reference.rs` is the same model by
 //! candle, and a test holds the two together.
 
-use pointsman_kernels::{Packed, gelu, layer_norm_add, softmax_rows};
+use pointsman_kernels::{Packed, PackedInt8, Rounded, gelu, layer_norm_add, softmax_rows};
 use serde::{Deserialize, Serialize};
 
 use crate::table::Table;
@@ -78,11 +78,29 @@ pub enum Pooling {
     Cls,
 }
 
+/// The weights of a dense layer, as they are stored.
+#[derive(Debug)]
+pub(crate) enum Weight {
+    /// In floats.
+    Float(Packed),
+    /// In eight bits.
+    Int8(PackedInt8),
+}
+
 /// A packed dense layer.
 #[derive(Debug)]
 pub(crate) struct Linear {
-    pub(crate) weight: Packed,
+    pub(crate) weight: Weight,
     pub(crate) bias: Vec<f32>,
+}
+
+impl Linear {
+    fn apply(&self, x: &[f32], out: &mut [f32], rounded: &mut Rounded) {
+        match &self.weight {
+            Weight::Float(weight) => weight.multiply(x, weight.inputs(), &self.bias, out, weight.outputs()),
+            Weight::Int8(weight) => weight.multiply(x, &self.bias, out, rounded),
+        }
+    }
 }
 
 /// Scale and shift of a layer norm.
@@ -125,6 +143,7 @@ pub(crate) struct Buffers {
     wide: Vec<f32>,
     out: Vec<f32>,
     packed: Packed,
+    rounded: Rounded,
 }
 
 fn room(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
@@ -168,12 +187,12 @@ impl Encoder {
 
 impl Block {
     fn forward(&self, n: usize, config: &EncoderConfig, buffers: &mut Buffers) {
-        let Buffers { x, qkv, context, scores, wide, out, packed } = buffers;
+        let Buffers { x, qkv, context, scores, wide, out, packed, rounded } = buffers;
         let (width, inner) = (config.hidden_size, config.intermediate_size);
         let head = width / config.num_attention_heads;
         let (x, qkv, context) = (&mut x[..n * width], room(qkv, 3 * n * width), room(context, n * width));
         let (scores, out) = (room(scores, n * n), room(out, n * width));
-        self.qkv.weight.multiply(x, width, &self.qkv.bias, qkv, 3 * width);
+        self.qkv.apply(x, qkv, rounded);
         let scale = 1.0 / (head as f32).sqrt();
         for at in (0..width).step_by(head) {
             packed.repack(&qkv[width + at..], n, head, 3 * width);
@@ -182,13 +201,13 @@ impl Block {
             packed.repack_transposed(&qkv[2 * width + at..], head, n, 3 * width);
             packed.multiply(scores, n, &[], &mut context[at..], width);
         }
-        self.attention.weight.multiply(context, width, &self.attention.bias, out, width);
+        self.attention.apply(context, out, rounded);
         let norm = &self.attention_norm;
         layer_norm_add(x, out, &norm.gamma, &norm.beta, config.layer_norm_eps);
         let wide = room(wide, n * inner);
-        self.up.weight.multiply(x, width, &self.up.bias, wide, inner);
+        self.up.apply(x, wide, rounded);
         gelu(wide);
-        self.down.weight.multiply(wide, inner, &self.down.bias, out, width);
+        self.down.apply(wide, out, rounded);
         layer_norm_add(x, out, &self.norm.gamma, &self.norm.beta, config.layer_norm_eps);
     }
 }

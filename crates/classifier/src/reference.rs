@@ -121,6 +121,26 @@ pub(crate) fn random_bert() -> Result<(Vec<u8>, EncoderConfig)> {
     Ok((bytes, config))
 }
 
+/// The same checkpoint with its dense weights in eight bits, as artifacts store them, and with the values that
+/// these eight bits stand for.
+pub(crate) fn in_eight_bits(checkpoint: &[u8]) -> Result<(Vec<u8>, Vec<u8>)> {
+    let named = candle_core::safetensors::load_buffer(checkpoint, &Device::Cpu)?;
+    let (mut stored, mut meant) = (named.clone(), named.clone());
+    for (name, weight) in named.iter().filter(|(name, _)| name.contains("layer") && !name.contains("Norm")) {
+        if let [rows, dims] = *weight.dims() {
+            let table = Table::quantise(&weight.flatten_all()?.to_vec1::<f32>()?, dims);
+            let bytes = Tensor::from_slice(&table.quantised, (rows, dims), &Device::Cpu)?;
+            stored.insert(name.clone(), bytes);
+            stored.insert(format!("{name}.scales"), Tensor::from_slice(&table.scales, rows, &Device::Cpu)?);
+            meant.insert(name.clone(), Tensor::from_vec(table.floats(), (rows, dims), &Device::Cpu)?);
+        }
+    }
+    let file = |tensors: &HashMap<String, Tensor>| {
+        safetensors::serialize(tensors, None).map_err(candle_core::Error::wrap)
+    };
+    Ok((file(&stored)?, file(&meant)?))
+}
+
 /// The heads over features `[1, width]`.
 pub(crate) fn heads(heads: &Heads, features: &Tensor) -> Result<Logits> {
     let apply = |layer: &Dense, x: &Tensor| {

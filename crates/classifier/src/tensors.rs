@@ -3,12 +3,12 @@
 use std::{borrow::Cow, collections::HashMap, path::Path};
 
 use candle_core::{DType, Device, Tensor};
-use pointsman_kernels::Packed;
+use pointsman_kernels::{Packed, PackedInt8};
 use safetensors::SafeTensors;
 
 use crate::{
     ClassifierError,
-    encoder::{Block, Encoder, EncoderConfig, Linear, Norm},
+    encoder::{Block, Encoder, EncoderConfig, Linear, Norm, Weight},
     heads::{Dense, Heads},
     table::Table,
 };
@@ -119,14 +119,29 @@ impl<'a> Tensors<'a> {
         })
     }
 
+    /// Dense layers side by side: in eight bits where all are stored so, else in floats.
     fn linear(&self, names: &[String], outputs: usize, inputs: usize) -> Result<Linear, ClassifierError> {
-        let (mut weight, mut bias) = (Vec::new(), Vec::new());
+        let mut bias = Vec::new();
         for name in names {
-            let dense = self.dense(name, outputs, inputs)?;
-            weight.extend(dense.weight);
-            bias.extend(dense.bias);
+            bias.extend(self.floats(&format!("{name}.bias"), &[outputs])?);
         }
-        Ok(Linear { weight: Packed::new(&weight, outputs * names.len(), inputs), bias })
+        let weights: Vec<String> = names.iter().map(|name| format!("{name}.weight")).collect();
+        let bytes = |name: &String| self.named.get(name).is_some_and(|t| t.dtype() == DType::U8);
+        if weights.iter().all(bytes) {
+            let (mut quantised, mut scales) = (Vec::new(), Vec::new());
+            for name in &weights {
+                let table = self.table(name, outputs, inputs)?;
+                quantised.extend_from_slice(&table.quantised);
+                scales.extend(table.scales);
+            }
+            return Ok(Linear { weight: Weight::Int8(PackedInt8::new(&quantised, &scales, inputs)), bias });
+        }
+        let mut weight = Vec::new();
+        for name in &weights {
+            weight.extend(self.matrix(name, outputs, inputs)?);
+        }
+        let packed = Packed::new(&weight, outputs * names.len(), inputs);
+        Ok(Linear { weight: Weight::Float(packed), bias })
     }
 
     /// An encoder under the names that hub checkpoints use, with or without the model's name in front.

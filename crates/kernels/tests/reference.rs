@@ -2,7 +2,7 @@
 
 #![expect(clippy::float_cmp, reason = "what is not computed must stay exactly as it was")]
 
-use pointsman_kernels::{Packed, dot, gelu, layer_norm_add, softmax_rows};
+use pointsman_kernels::{Packed, PackedInt8, Rounded, dot, gelu, layer_norm_add, softmax_rows};
 use proptest::prelude::*;
 
 /// Numbers in -1..1 from a seed.
@@ -42,6 +42,32 @@ proptest! {
                 }
                 // what is between the rows is not touched
                 prop_assert!(out[m * os + outputs..(m + 1) * os].iter().all(|v| *v == 7.0));
+            }
+        }
+    }
+
+    #[test]
+    fn products_in_eight_bits(rows in 1_usize..20, inputs in 1_usize..1300, outputs in 1_usize..70, size in -20_i32..20, seed: u64) {
+        let size = 2.0_f32.powi(size);
+        let x: Vec<f32> = numbers(rows * inputs, seed).iter().map(|v| v * size).collect();
+        let (scales, bias) = (numbers(outputs, seed ^ 1), numbers(outputs, seed ^ 2));
+        let weight: Vec<u8> = numbers(outputs * inputs, seed ^ 3).iter().map(|v| 1 + (v.to_bits() % 255).to_le_bytes()[0]).collect();
+        let mut out = vec![7.0; rows * outputs + 1];
+        PackedInt8::new(&weight, &scales, inputs).multiply(&x, &bias, &mut out, &mut Rounded::default());
+        prop_assert_eq!(out[rows * outputs], 7.0);
+        for m in 0..rows {
+            let x = &x[m * inputs..(m + 1) * inputs];
+            let largest = x.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
+            for n in 0..outputs {
+                let (mut sum, mut slack) = (f64::from(bias[n]), 0.0);
+                for k in 0..inputs {
+                    let w = (f64::from(weight[n * inputs + k]) - 128.0) * f64::from(scales[n]);
+                    sum += f64::from(x[k]) * w;
+                    slack += w.abs();
+                }
+                // each value of x is off by half a step at most; the rest is the rounding of floats
+                let slack = slack * (0.5 * f64::from(largest) / 32_767.0 * 1.01) + 1e-5 * (1.0 + sum.abs());
+                prop_assert!((f64::from(out[m * outputs + n]) - sum).abs() <= slack, "{} {sum} {slack}", out[m * outputs + n]);
             }
         }
     }
@@ -116,6 +142,10 @@ fn nothing_panics_on_odd_shapes() {
     packed.multiply(&[1.0], 2, &[], &mut out, 1);
     assert_eq!(out, [9.0], "a row that is too short is not computed");
     packed.multiply(&[], 0, &[], &mut [], 0);
+    let int8 = PackedInt8::new(&[129, 1], &[1.0], 2);
+    int8.multiply(&[f32::NAN, f32::INFINITY], &[], &mut out, &mut Rounded::default());
+    int8.multiply(&[1.0], &[], &mut [], &mut Rounded::default());
+    PackedInt8::new(&[], &[], 0).multiply(&[1.0], &[], &mut out, &mut Rounded::default());
     softmax_rows(&mut [], 0, 1.0);
     layer_norm_add(&mut [], &[], &[], &[], 1e-5);
 }
