@@ -166,6 +166,7 @@ impl Classifier {
             tier: self.info.tier,
             embedder: Arc::clone(&self.info.id),
             deep_missed: None,
+            previous_share: 0.0,
             elapsed: started.elapsed(),
         }
     }

@@ -17,6 +17,7 @@ pub mod evaluate;
 mod heads;
 pub mod hub;
 mod ids;
+mod paste;
 mod reading;
 #[cfg(test)]
 mod reference;

@@ -1,7 +1,9 @@
 //! From the text of a request to the text that is classified: what agents wrap around it is taken off, and
-//! the middle of what is long.
+//! the middle of what is pasted or long.
 
 use std::borrow::Cow;
+
+use crate::paste;
 
 /// Elements that agents put into user turns and that say nothing of what the user wants.
 const ENVELOPES: [&str; 6] =
@@ -13,14 +15,20 @@ pub(crate) const TAIL: usize = 600;
 
 /// The text to classify. A text that is all envelope is classified as it is.
 pub(crate) fn read(text: &str) -> Cow<'_, str> {
-    // cut first, generously, so that taking off envelopes is bounded too
+    // cut first, generously, so that what follows is bounded too
     let text = cut(text, 16 * HEAD, 16 * TAIL);
-    let stripped = strip(&text);
-    match stripped {
-        Some(stripped) => Cow::Owned(cut(&stripped, HEAD, TAIL).into_owned()),
-        None => match text {
-            Cow::Borrowed(text) => cut(text, HEAD, TAIL),
-            Cow::Owned(text) => Cow::Owned(cut(&text, HEAD, TAIL).into_owned()),
+    let text = then(text, |text| strip(text).map_or(Cow::Borrowed(text), Cow::Owned));
+    let text = then(text, paste::squeeze);
+    then(text, |text| cut(text, HEAD, TAIL))
+}
+
+/// Applies a step that may leave its text as it is.
+fn then<'a>(text: Cow<'a, str>, step: impl for<'b> Fn(&'b str) -> Cow<'b, str>) -> Cow<'a, str> {
+    match text {
+        Cow::Borrowed(text) => step(text),
+        Cow::Owned(text) => match step(&text) {
+            Cow::Borrowed(same) if same.len() == text.len() => Cow::Owned(text),
+            changed => Cow::Owned(changed.into_owned()),
         },
     }
 }

@@ -6,6 +6,7 @@
 //! model goes the same way: its candidates are the backends that serve it. The constants are in [`Policy`].
 
 mod filter;
+mod follow_up;
 mod policy;
 mod score;
 mod tasks;
@@ -17,6 +18,7 @@ use pointsman_types::{
     RouteReason, RouteRequest,
 };
 
+pub use follow_up::{follow_up_share, may_follow_up};
 pub use policy::Policy;
 
 /// One model on one backend, with what was observed of it.

@@ -46,11 +46,14 @@ pub(crate) fn weigh(request: &RouteRequest, signals: &Signals) -> Weights {
         return Weights { p, reason: RouteReason::AutoAbstained, note: Some(note) };
     }
     let p = with_tools(classified, &request.features);
+    let share = classification.previous_share;
+    let note =
+        (share > 0.0).then(|| format!("a short follow-up: {share:.2} of the class of the turn before"));
     let reason = match top_of(&p) {
         task if task == top => RouteReason::AutoTask(task),
         task => RouteReason::AutoRequest(task),
     };
-    Weights { p, reason, note: None }
+    Weights { p, reason, note }
 }
 
 fn uniform() -> [f64; Task::COUNT] {

@@ -12,11 +12,11 @@ use std::{
 
 use pointsman_actors::{QueueStats, Supervisor};
 use pointsman_catalog::{CatalogHandle, CatalogSnapshot};
-use pointsman_classifier::{ArtifactSource, Classifier, ClassifierHandle, EmbedderInfo};
-use pointsman_decide::Signals;
+use pointsman_classifier::{ArtifactSource, Classifier, ClassifierError, ClassifierHandle, EmbedderInfo};
+use pointsman_decide::{Signals, follow_up_share, may_follow_up};
 use pointsman_latency::LatencyRegistry;
 use pointsman_protocol::ChatRequest;
-use pointsman_types::{Classification, Decision, ModelForm, NoRoute, RequestId, RouteRequest};
+use pointsman_types::{Classification, Decision, ModelForm, NoRoute, RequestId, RouteRequest, Tokens};
 use pointsman_upstream::Transport;
 use serde::Serialize;
 use tokio::time::Instant;
@@ -168,7 +168,7 @@ impl Engine {
             return Signals::default();
         }
         let inner = &self.inner;
-        let asked = inner.classifier.classify(&request.prompt(), started + inner.limits.classify).await;
+        let asked = self.classify_turn(request, started + inner.limits.classify).await;
         inner.recorder.metrics.classified(started.elapsed().as_secs_f64());
         match asked {
             Ok(classification) => Signals { classification: Some(classification), unclassified: None },
@@ -176,6 +176,26 @@ impl Engine {
                 Signals { classification: None, unclassified: Some(format!("no classification ({error})")) }
             }
         }
+    }
+
+    /// Classifies the last user turn, a short one together with the turn that it follows up on.
+    async fn classify_turn(
+        &self,
+        request: &ChatRequest<'_>,
+        deadline: Instant,
+    ) -> Result<Arc<Classification>, ClassifierError> {
+        let classifier = &self.inner.classifier;
+        let prompt = request.prompt();
+        let length = Tokens::estimate(&prompt);
+        let earlier = if may_follow_up(length) { request.earlier_prompt() } else { None };
+        let Some(earlier) = earlier else { return classifier.classify(&prompt, deadline).await };
+        let (own, earlier) =
+            tokio::join!(classifier.classify(&prompt, deadline), classifier.classify(&earlier, deadline));
+        let own = own?;
+        // without the turn before, this one stands for itself
+        let Ok(earlier) = earlier else { return Ok(own) };
+        let share = follow_up_share(length, &own);
+        Ok(Arc::new(Arc::unwrap_or_clone(own).following(&earlier, share)))
     }
 
     /// Classifies texts, in order. `deadline` is for all of them.

@@ -15,6 +15,9 @@ pub const IMAGE_TOKENS: u64 = 1000;
 /// Tokens that the chat template adds to each message.
 const TEMPLATE_TOKENS: u64 = 4;
 
+/// A user turn of so many bytes of JSON or less is passed over by who looks for what a conversation is about.
+const SAYS_LITTLE: usize = 24;
+
 /// A digest of the conversation.
 #[derive(Debug, Default)]
 pub struct Conversation<'a> {
@@ -28,18 +31,19 @@ pub struct Conversation<'a> {
     pub in_tool_loop: bool,
     /// The content of the last message with the role `user`, raw.
     last_user: Option<&'a RawValue>,
+    /// That of the one before it which says more than "go on"; else of the one before.
+    earlier_user: Option<&'a RawValue>,
 }
 
 impl Conversation<'_> {
     /// The text of the last user turn, its parts joined by line breaks; empty where there is none.
     pub fn last_user_text(&self) -> Cow<'_, str> {
-        let Some(raw) = self.last_user else { return Cow::Borrowed("") };
-        if let Ok(Text(text)) = serde_json::from_str::<Text>(raw.get()) {
-            return text;
-        }
-        let parts: Vec<Object<Part>> = serde_json::from_str(raw.get()).unwrap_or_default();
-        let texts: Vec<_> = parts.into_iter().filter_map(|part| part.0.text).collect();
-        Cow::Owned(texts.iter().map(|t| t.0.as_ref()).collect::<Vec<_>>().join("\n"))
+        text_of(self.last_user)
+    }
+
+    /// The text of the user turn that a short last one follows up on; empty where there is none.
+    pub fn earlier_user_text(&self) -> Cow<'_, str> {
+        text_of(self.earlier_user)
     }
 
     fn add<'a>(&mut self, message: &Message<'a>) -> Option<&'a RawValue> {
@@ -68,6 +72,16 @@ impl Conversation<'_> {
             }
         }
     }
+}
+
+fn text_of(content: Option<&RawValue>) -> Cow<'_, str> {
+    let Some(raw) = content else { return Cow::Borrowed("") };
+    if let Ok(Text(text)) = serde_json::from_str::<Text>(raw.get()) {
+        return text;
+    }
+    let parts: Vec<Object<Part>> = serde_json::from_str(raw.get()).unwrap_or_default();
+    let texts: Vec<_> = parts.into_iter().filter_map(|part| part.0.text).collect();
+    Cow::Owned(texts.iter().map(|t| t.0.as_ref()).collect::<Vec<_>>().join("\n"))
 }
 
 /// Only the fields that are read; any others pass.
@@ -123,7 +137,11 @@ impl<'de: 'a, 'a> Deserialize<'de> for Conversation<'a> {
                 let mut conversation = Conversation::default();
                 while let Some(Object(message)) = seq.next_element::<Object<Message<'de>>>()? {
                     if let Some(content) = conversation.add(&message) {
-                        conversation.last_user = Some(content);
+                        let before = conversation.last_user.replace(content);
+                        let says_more = before.is_some_and(|raw| raw.get().len() > SAYS_LITTLE);
+                        if says_more || conversation.earlier_user.is_none() {
+                            conversation.earlier_user = before;
+                        }
                     }
                 }
                 Ok(conversation)
@@ -150,6 +168,22 @@ mod tests {
         );
         assert_eq!(c.last_user_text(), "tab\tand \"quotes\"");
         assert_eq!((c.turns, c.in_tool_loop, c.has_images), (5, true, false));
+    }
+
+    #[test]
+    fn takes_the_turn_that_a_follow_up_follows() {
+        for (json, earlier) in [
+            (r#"[{"role":"user","content":"only one"}]"#, ""),
+            (r#"[{"role":"user","content":"hi"},{"role":"user","content":"go on"}]"#, "hi"),
+            (
+                r#"[{"role":"user","content":"hi"},{"role":"user","content":"write a parser for CSV in Rust"},
+                    {"role":"assistant","content":"done"},{"role":"user","content":"go on"},
+                    {"role":"assistant","content":"done"},{"role":"user","content":"thanks, more"}]"#,
+                "write a parser for CSV in Rust",
+            ),
+        ] {
+            assert_eq!(read(json).earlier_user_text(), earlier);
+        }
     }
 
     #[test]

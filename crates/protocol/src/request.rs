@@ -157,6 +157,11 @@ impl<'a> ChatRequest<'a> {
         self.conversation().map_or(Cow::Borrowed(""), Conversation::last_user_text)
     }
 
+    /// The text of the user turn that a short last one follows up on, if there is one.
+    pub fn earlier_prompt(&self) -> Option<Cow<'_, str>> {
+        self.conversation().map(Conversation::earlier_user_text).filter(|text| !text.is_empty())
+    }
+
     /// Facts of the request.
     pub fn features(&self) -> RequestFeatures {
         let declared = |raw: Option<&'a RawValue>| raw.filter(|raw| !is_empty(raw));

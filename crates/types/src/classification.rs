@@ -22,6 +22,10 @@ impl<const N: usize> Distribution<N> {
         best
     }
 
+    fn mixed(&self, other: &Self, share: f32) -> Self {
+        Self(std::array::from_fn(|i| (1.0 - share) * self.0[i] + share * other.0[i]))
+    }
+
     /// The gap between the likeliest and the second likeliest label.
     pub fn margin(&self) -> f32 {
         let (first, p) = self.top();
@@ -55,6 +59,8 @@ pub struct Classification {
     pub embedder: Arc<str>,
     /// Why the deep tier, which should have looked at this prompt, did not answer: this is the fast tier's word.
     pub deep_missed: Option<&'static str>,
+    /// The share that the user turn before had in this answer: above 0 where this turn is a short follow-up.
+    pub previous_share: f32,
     /// Compute time for this prompt (a batch's time divided by its rows), without queueing.
     pub elapsed: Duration,
 }
@@ -70,6 +76,19 @@ impl Classification {
     pub fn top_industry(&self) -> (Industry, f32) {
         let (i, p) = self.industry.top();
         (Industry::ALL[i], p)
+    }
+
+    /// The answer for a short follow-up: `share` of what was said of the turn before, the rest of what is said
+    /// of this one.
+    #[must_use]
+    pub fn following(mut self, previous: &Self, share: f32) -> Self {
+        let share = share.clamp(0.0, 1.0);
+        self.task = self.task.mixed(&previous.task, share);
+        self.industry = self.industry.mixed(&previous.industry, share);
+        self.abstained = if share > 0.5 { previous.abstained } else { self.abstained };
+        self.previous_share = share;
+        self.elapsed += previous.elapsed;
+        self
     }
 }
 
@@ -105,6 +124,9 @@ impl Serialize for Classification {
         map.serialize_entry("abstained", &self.abstained)?;
         map.serialize_entry("probs", &Probabilities(self))?;
         map.serialize_entry("tier", &self.tier)?;
+        if self.previous_share > 0.0 {
+            map.serialize_entry("previous_share", &self.previous_share)?;
+        }
         if let Some(why) = self.deep_missed {
             map.serialize_entry("deep_missed", why)?;
         }

@@ -42,6 +42,23 @@ async fn auto_is_classified_and_spread_over_the_demo() {
 }
 
 #[tokio::test]
+async fn a_short_follow_up_keeps_the_class() {
+    let gateway = Gateway::demo().await;
+    let code = "Write a Rust function that reverses a linked list and add unit tests";
+    for (follow_up, task) in
+        [("yes", "code"), ("ok go on", "code"), ("translate that comment into French", "translation")]
+    {
+        let body = json!({ "model": "auto", "messages": [{ "role": "user", "content": code },
+            { "role": "assistant", "content": "Shall I use Box?" }, { "role": "user", "content": follow_up }] });
+        let response = gateway.post("/v1/route", body.to_string()).await;
+        let record: Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
+        assert_eq!(record["classification"]["task"], task, "{follow_up}: {record}");
+        let noted = record["notes"].to_string().contains("follow-up");
+        assert!(noted && record["classification"]["previous_share"].is_number(), "{record}");
+    }
+}
+
+#[tokio::test]
 async fn facts_of_the_request_outrank_the_prompt() {
     let gateway = Gateway::demo().await;
     let image = json!({ "model": "auto", "messages": [{ "role": "user", "content": [

@@ -48,6 +48,7 @@ pub(crate) fn says(task: Task, p: f32, abstained: bool) -> Signals {
         tier: Tier::Fast,
         embedder: "test".into(),
         deep_missed: None,
+        previous_share: 0.0,
         elapsed: Duration::from_micros(10),
     };
     Signals { classification: Some(Arc::new(classification)), unclassified: None }
