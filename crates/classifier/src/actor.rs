@@ -13,7 +13,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::time::Instant;
 
 use crate::{
-    Cascade, Classifier, ClassifierError, ClassifierSettings, EmbedderInfo,
+    Cascade, ClassExamples, Classifier, ClassifierError, ClassifierSettings, EmbedderInfo,
     compute::{ComputeThread, Done, Job},
     reading,
 };
@@ -28,6 +28,8 @@ pub(crate) enum ClassifierMsg {
 pub struct ClassifierHandle {
     first: Tier,
     deep: Option<Tier>,
+    /// What a new first tier has to learn.
+    classes: Arc<[ClassExamples]>,
 }
 
 /// One tier: its actor, and what is live in it.
@@ -73,7 +75,7 @@ impl ClassifierHandle {
             }
             None => None,
         };
-        Ok(Self { first, deep })
+        Ok(Self { first, deep, classes: settings.classes.clone().into() })
     }
 
     /// Classifies one text, or says by `deadline` why not. Where the deep tier is asked and does not answer,
@@ -101,12 +103,15 @@ impl ClassifierHandle {
 
     /// Puts a classifier in the place of the live one of its tier, under load and without losing a request:
     /// it is tested on known prompts first, and what fails there changes nothing. Long: call it off the runtime.
-    pub fn swap(&self, classifier: Classifier) -> Result<EmbedderInfo, ClassifierError> {
+    pub fn swap(&self, mut classifier: Classifier) -> Result<EmbedderInfo, ClassifierError> {
         classifier.self_test()?;
         let info = classifier.info().clone();
         let tier = match &self.deep {
             Some(deep) if info.tier == pointsman_types::Tier::Deep => deep,
-            _ => &self.first,
+            _ => {
+                classifier.learn(&self.classes);
+                &self.first
+            }
         };
         tier.live.store(Arc::new(classifier));
         Ok(info)

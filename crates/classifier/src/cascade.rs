@@ -18,11 +18,14 @@ impl Cascade {
     /// Loads and checks what `settings.mode` needs.
     pub fn load(settings: &ClassifierSettings) -> Result<Self, ClassifierError> {
         let load = |source: &ArtifactSource| Classifier::load(source).map(Arc::new);
-        Ok(match settings.mode {
-            Mode::Fast => Self { first: load(&settings.artifact)?, deep: None },
-            Mode::Deep => Self { first: load(&settings.deep)?, deep: None },
-            Mode::Cascade => Self { first: load(&settings.artifact)?, deep: Some(load(&settings.deep)?) },
-        })
+        let (first, deep) = match settings.mode {
+            Mode::Fast => (&settings.artifact, None),
+            Mode::Deep => (&settings.deep, None),
+            Mode::Cascade => (&settings.artifact, Some(&settings.deep)),
+        };
+        let mut first = Classifier::load(first)?;
+        first.learn(&settings.classes);
+        Ok(Self { first: Arc::new(first), deep: deep.map(load).transpose()? })
     }
 
     /// One artifact alone.

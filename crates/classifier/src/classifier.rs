@@ -7,8 +7,9 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::{
-    ArtifactSource, ClassifierError,
+    ArtifactSource, ClassExamples, ClassifierError,
     artifact::{Abstain, Artifact, EmbedderConfig, Temperatures},
+    classes::Classes,
     embedder::{Embedder, Scratch},
     heads::{Heads, Logits, softmax},
     reading,
@@ -57,6 +58,7 @@ pub struct Classifier {
     abstain: Abstain,
     deep_below: f32,
     fast_share: f32,
+    classes: Classes,
     info: EmbedderInfo,
 }
 
@@ -88,8 +90,14 @@ impl Classifier {
             abstain: config.abstain,
             deep_below: config.deep_below,
             fast_share: config.fast_share,
+            classes: Classes::default(),
             info,
         })
+    }
+
+    /// Learns a user's own classes in the place of those that it knew.
+    pub fn learn(&mut self, classes: &[ClassExamples]) {
+        self.classes = Classes::learn(classes, &self.embedder);
     }
 
     /// What is loaded.
@@ -122,6 +130,7 @@ impl Classifier {
             abstained: own.abstained && fast.abstained || task.top().1 < self.abstain.task_confidence,
             task,
             industry: product(&fast.industry, &own.industry, share),
+            classes: fast.classes.clone(),
             elapsed: fast.elapsed + own.elapsed,
             ..own.clone()
         }
@@ -158,7 +167,9 @@ impl Classifier {
             None => Logits::default(),
         };
         let task = Distribution(softmax(&task, self.temperature.task));
+        let classes = features.as_ref().map(|features| self.classes.of(features)).unwrap_or_default();
         Classification {
+            classes,
             // where nothing was read all labels are as likely
             abstained: features.is_none() || task.top().1 < self.abstain.task_confidence,
             task,

@@ -8,6 +8,7 @@
 mod actor;
 mod artifact;
 mod cascade;
+mod classes;
 mod classifier;
 mod compute;
 mod embedder;
@@ -31,6 +32,7 @@ mod wordpiece;
 pub use actor::ClassifierHandle;
 pub use artifact::{Abstain, ArtifactConfig, EmbedderConfig, Temperatures};
 pub use cascade::Cascade;
+pub use classes::ClassExamples;
 pub use classifier::{Classifier, EmbedderInfo};
 pub use encoder::{EncoderConfig, Pooling};
 pub use error::ClassifierError;

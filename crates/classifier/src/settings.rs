@@ -2,6 +2,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use crate::ClassExamples;
+
 /// Where the artifact comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum ArtifactSource {
@@ -41,6 +43,8 @@ pub struct ClassifierSettings {
     pub deep_queue: usize,
     /// The most prompts that one forward pass takes.
     pub max_batch: usize,
+    /// A user's own classes.
+    pub classes: Vec<ClassExamples>,
     /// How long a request waits for its classification before it is routed without one.
     pub deadline: Duration,
 }
@@ -54,6 +58,7 @@ impl Default for ClassifierSettings {
             queue: 1024,
             deep_queue: 4,
             max_batch: 32,
+            classes: Vec::new(),
             deadline: Duration::from_millis(50),
         }
     }

@@ -19,7 +19,7 @@ use toml::de::DeTable;
 use crate::{
     aliases,
     backend::{self, BackendConfig, FromFile},
-    detect,
+    classes, detect,
     environment::Environment,
     policy,
     problem::{ConfigError, Origin, Problem, Severity},
@@ -168,9 +168,12 @@ impl Config {
             root.get("classifier").map(|v| tuning::read_classifier(&v, folder)).unwrap_or_default();
         let catalog = root.get("catalog").map(|v| tuning::read_catalog(&v)).unwrap_or_default();
         let server = root.get("server").map(|v| server::read(&v)).unwrap_or_default();
-        for later in ["rules", "classes"] {
-            root.refuse(later, "not supported yet");
+        let mut policy = policy;
+        let mut classifier = classifier;
+        if let Some(value) = root.get("classes") {
+            (classifier.classes, policy.classes) = classes::read(&value);
         }
+        root.refuse("rules", "not supported yet");
         root.finish();
         Self {
             file: None,

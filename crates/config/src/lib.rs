@@ -11,6 +11,7 @@
 mod aliases;
 mod backend;
 mod base_url;
+mod classes;
 mod config;
 mod detect;
 mod environment;

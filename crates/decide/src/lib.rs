@@ -19,7 +19,7 @@ use pointsman_types::{
 };
 
 pub use follow_up::{follow_up_share, may_follow_up};
-pub use policy::Policy;
+pub use policy::{ClassRoute, Policy};
 
 /// One model on one backend, with what was observed of it.
 #[derive(Debug, Clone)]
@@ -61,7 +61,7 @@ pub fn decide(
     if candidates.is_empty() {
         return Err(NoRoute::EmptyCatalog);
     }
-    let tasks = tasks::weigh(request, signals);
+    let tasks = tasks::weigh(request, signals, policy);
     let filtered = filter::filter(request, candidates, &tasks, policy);
     if filtered.kept.is_empty() {
         return Err(nothing(request, filtered.removed));
@@ -71,7 +71,8 @@ pub fn decide(
     if !named {
         notes.extend(tasks.note.clone());
     }
-    let ranked = order(filtered.kept, &tasks, request, policy);
+    let class = if named { None } else { signals.classification.as_ref().and_then(|c| policy.class_of(c)) };
+    let ranked = order(filtered.kept, &tasks, request, policy, class.map(|(route, _)| route));
     Ok(Decision {
         reason: if named { RouteReason::Alias } else { tasks.reason },
         candidates: ranked,
@@ -81,12 +82,13 @@ pub fn decide(
     })
 }
 
-/// Reachable before unreachable, then by utility; ties by name, so that the order is total.
+/// Reachable before unreachable, then as the class of the prompt prefers, then by utility; ties by name, so that the order is total.
 fn order(
     kept: Vec<Candidate>,
     tasks: &tasks::Weights,
     request: &RouteRequest,
     policy: &Policy,
+    class: Option<&ClassRoute>,
 ) -> Vec<Ranked> {
     let weights = score::weights(policy, request.options.tradeoff);
     let mut scored: Vec<_> = kept
@@ -95,8 +97,9 @@ fn order(
         .collect();
     scored.sort_by(|(a, x), (b, y)| {
         let reachable = x.unreachable.cmp(&y.unreachable);
+        let preferred = class.map_or(Ordering::Equal, |c| c.place(&x.spec).cmp(&c.place(&y.spec)));
         let utility = b.utility.partial_cmp(&a.utility).unwrap_or(Ordering::Equal);
-        reachable.then(utility).then_with(|| by_name(&x.spec, &y.spec))
+        reachable.then(preferred).then(utility).then_with(|| by_name(&x.spec, &y.spec))
     });
     scored.into_iter().map(|(terms, c)| Ranked { spec: c.spec, terms }).collect()
 }

@@ -1,6 +1,6 @@
 //! The constants of a decision. All of them, in one place.
 
-use pointsman_types::Task;
+use pointsman_types::{Classification, Industry, ModelSpec, Task};
 
 /// Weights, scales and priors of `decide`.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +32,45 @@ pub struct Policy {
     pub prior_samples: f64,
     /// Expected output tokens over [`Task::ALL`].
     pub expected_output: [u64; Task::COUNT],
+    /// Where prompts of a user's own classes go; the first that applies.
+    pub classes: Vec<ClassRoute>,
+}
+
+/// Where the prompts of one class go.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClassRoute {
+    /// The class.
+    pub name: String,
+    /// The probability from which on it applies, 0..1.
+    pub threshold: f32,
+    /// The task that such a prompt counts as.
+    pub task: Option<Task>,
+    /// The industry that such a prompt counts as.
+    pub industry: Option<Industry>,
+    /// Models (ids, aliases or backend names) that are tried first, in this order, where they are eligible.
+    pub prefer: Vec<String>,
+}
+
+impl ClassRoute {
+    /// The place of a model among those to try first; after all of them where it is none.
+    pub(crate) fn place(&self, spec: &ModelSpec) -> usize {
+        let names = |name: &String| {
+            *spec.id.as_str() == **name
+                || *spec.backend.as_str() == **name
+                || spec.aliases.iter().any(|alias| alias.as_str() == name)
+        };
+        self.prefer.iter().position(names).unwrap_or(self.prefer.len())
+    }
+}
+
+impl Policy {
+    /// The route of the first class that the prompt belongs to, and how likely it does.
+    pub(crate) fn class_of(&self, classification: &Classification) -> Option<(&ClassRoute, f32)> {
+        self.classes.iter().find_map(|route| {
+            let (_, p) = classification.classes.iter().find(|(name, _)| **name == *route.name)?;
+            (*p >= route.threshold).then_some((route, *p))
+        })
+    }
 }
 
 impl Default for Policy {
@@ -51,6 +90,7 @@ impl Default for Policy {
             prior_samples: 5.0,
             // code, math, reasoning, knowledge, creative, summarization, translation, extraction, data, tool_use, chat
             expected_output: [600, 500, 600, 300, 600, 200, 200, 100, 300, 100, 80],
+            classes: Vec::new(),
         }
     }
 }

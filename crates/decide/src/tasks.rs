@@ -2,7 +2,7 @@
 
 use pointsman_types::{RequestFeatures, RouteReason, RouteRequest, Task};
 
-use crate::Signals;
+use crate::{Policy, Signals};
 
 /// The mass that goes to `tool_use` when functions are declared, and in the middle of a tool loop.
 const TOOLS_DECLARED: f64 = 0.3;
@@ -25,7 +25,7 @@ impl Weights {
     }
 }
 
-pub(crate) fn weigh(request: &RouteRequest, signals: &Signals) -> Weights {
+pub(crate) fn weigh(request: &RouteRequest, signals: &Signals, policy: &Policy) -> Weights {
     if let Some(task) = request.options.task {
         let mut p = [0.0; Task::COUNT];
         p[task.index()] = 1.0;
@@ -37,6 +37,15 @@ pub(crate) fn weigh(request: &RouteRequest, signals: &Signals) -> Weights {
         let note = format!("{why}: balanced over all tasks");
         return Weights { p, reason: RouteReason::AutoUnclassified, note: Some(note) };
     };
+    if let Some((class, confidence)) = policy.class_of(classification) {
+        let mut p = classification.task.0.map(f64::from);
+        if let Some(task) = class.task {
+            p = [0.0; Task::COUNT];
+            p[task.index()] = 1.0;
+        }
+        let note = Some(format!("of the class `{}` ({confidence:.2})", class.name));
+        return Weights { p: with_tools(p, &request.features), reason: RouteReason::AutoClass, note };
+    }
     let (top, confidence) = classification.top_task();
     let classified = classification.task.0.map(f64::from);
     if classification.abstained {

@@ -51,6 +51,8 @@ pub struct Classification {
     pub task: Distribution<{ Task::COUNT }>,
     /// Over [`Industry::ALL`].
     pub industry: Distribution<{ Industry::COUNT }>,
+    /// A user's own classes and how likely the prompt belongs to each, 0..1; they do not exclude each other.
+    pub classes: Vec<(Arc<str>, f32)>,
     /// The task confidence is below the calibrated threshold: treat the prompt as general.
     pub abstained: bool,
     /// Which tier answered.
@@ -85,6 +87,9 @@ impl Classification {
         let share = share.clamp(0.0, 1.0);
         self.task = self.task.mixed(&previous.task, share);
         self.industry = self.industry.mixed(&previous.industry, share);
+        for ((_, p), (_, before)) in self.classes.iter_mut().zip(&previous.classes) {
+            *p = (1.0 - share) * *p + share * before;
+        }
         self.abstained = if share > 0.5 { previous.abstained } else { self.abstained };
         self.previous_share = share;
         self.elapsed += previous.elapsed;
@@ -112,6 +117,15 @@ impl Serialize for Probabilities<'_> {
     }
 }
 
+/// `{name: p, ..}`.
+struct Owned<'a>(&'a [(Arc<str>, f32)]);
+
+impl Serialize for Owned<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, p)| (&**name, p)))
+    }
+}
+
 impl Serialize for Classification {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (task, task_confidence) = self.top_task();
@@ -123,6 +137,9 @@ impl Serialize for Classification {
         map.serialize_entry("industry_confidence", &industry_confidence)?;
         map.serialize_entry("abstained", &self.abstained)?;
         map.serialize_entry("probs", &Probabilities(self))?;
+        if !self.classes.is_empty() {
+            map.serialize_entry("classes", &Owned(&self.classes))?;
+        }
         map.serialize_entry("tier", &self.tier)?;
         if self.previous_share > 0.0 {
             map.serialize_entry("previous_share", &self.previous_share)?;

@@ -14,6 +14,8 @@ pub enum RouteReason {
     Alias,
     /// `auto`, and the classifier was sure of the task.
     AutoTask(Task),
+    /// `auto`, and the prompt is of one of the user's own classes, which a note names.
+    AutoClass,
     /// `auto`, and the caller said the task.
     AutoStated(Task),
     /// `auto`, and the request's own facts (images, tools) decide the task.
@@ -29,6 +31,7 @@ impl fmt::Display for RouteReason {
         match self {
             Self::Alias => f.write_str("alias"),
             Self::AutoTask(task) => write!(f, "auto:{task}"),
+            Self::AutoClass => f.write_str("auto:class"),
             Self::AutoStated(task) => write!(f, "auto:{task}:stated"),
             Self::AutoRequest(task) => write!(f, "auto:{task}:request"),
             Self::AutoAbstained => f.write_str("auto:abstained"),

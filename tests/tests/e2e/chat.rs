@@ -59,6 +59,32 @@ async fn a_short_follow_up_keeps_the_class() {
 }
 
 #[tokio::test]
+async fn a_class_by_example_sends_its_prompts_where_it_says() {
+    let (first, second) = (Upstream::start(&["general"]).await, Upstream::start(&["sommelier"]).await);
+    let classes = r#"
+[[classes]]
+name = "wine"
+examples = ["which wine goes with roast lamb", "recommend a dry white wine under 20 euros",
+  "how long can I keep an opened bottle of red wine", "explain the difference between a Rioja and a Bordeaux"]
+task = "knowledge"
+prefer = ["sommelier"]
+"#;
+    let gateway = Gateway::over(&[("a", &first), ("b", &second)], classes).await;
+    for (prompt, model, reason) in [
+        ("should I serve a red wine or a white wine with salmon?", "sommelier", "auto:class"),
+        ("Write a SQL query that finds duplicate orders", "general", "auto:data"),
+    ] {
+        let response = gateway.post("/v1/chat/completions", chat("auto", prompt, false)).await;
+        assert_eq!(header(&response, "x-pointsman-model"), model, "{prompt}");
+        assert_eq!(header(&response, "x-pointsman-route-reason"), reason, "{prompt}");
+    }
+    let response =
+        gateway.post("/v1/classify", json!({ "input": "a good wine for cheese" }).to_string()).await;
+    let text = response.text().await.unwrap();
+    assert!(text.contains(r#""classes":{"wine":0."#), "{text}");
+}
+
+#[tokio::test]
 async fn facts_of_the_request_outrank_the_prompt() {
     let gateway = Gateway::demo().await;
     let image = json!({ "model": "auto", "messages": [{ "role": "user", "content": [

@@ -11,7 +11,7 @@ use crate::{example, load, report, report_under, without_folder};
 fn a_file_with_many_mistakes_gets_all_of_them_reported_at_once() {
     assert_snapshot!(report(MANY), @r#"
     pointsman.toml:2: listen: `everywhere` is not an address and a port, for example 127.0.0.1:8080
-    pointsman.toml:3: worker_threads: unknown key; valid here: listen, backends, aliases, policy, classifier, catalog, server, rules, classes
+    pointsman.toml:3: worker_threads: unknown key; valid here: listen, backends, aliases, policy, classifier, catalog, server, classes, rules
     pointsman.toml:5: backends[0].base_url: missing
     pointsman.toml:7: backends[0].kind: unknown kind `opnai`; valid: openai, litellm, ollama, vllm, llamacpp, openrouter
     pointsman.toml:8: backends[0].bse_url: unknown key; did you mean `base_url`?
@@ -63,7 +63,12 @@ fn a_file_with_many_mistakes_gets_all_of_them_reported_at_once() {
     pointsman.toml:60: server.keys: not supported yet: this version has no keys, bind it to a trusted network only
     pointsman.toml:61: server.grace: 1 year is not between 0s and 1day
     pointsman.toml:63: rules: not supported yet
-    pointsman.toml:66: classes: not supported yet
+    pointsman.toml:68: classes[0].examples: at least 3 examples
+    pointsman.toml:68: classes[0].examples[1]: empty
+    pointsman.toml:69: classes[0].task: unknown task `cooking`; valid: code, math, reasoning, knowledge, creative, summarization, translation, extraction, data, tool_use, chat
+    pointsman.toml:70: classes[0].threshold: 2.0 is not between 0 and 1
+    pointsman.toml:72: classes[1].examples: missing
+    pointsman.toml:73: classes[1].name: a class is named by up to 64 letters, digits, `-`, `_` and `.`
     "#);
 }
 
@@ -133,7 +138,13 @@ grace = "1 year"
 name = "later"
 
 [[classes]]
-name = "later"
+name = "returns"
+examples = ["where is my refund", "", "I want to send it back"]
+task = "cooking"
+threshold = 2.0
+
+[[classes]]
+name = "with spaces"
 "#;
 
 #[test]
