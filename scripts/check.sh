@@ -52,6 +52,13 @@ cargo test --workspace --locked --doc --quiet | { grep -vE '^$|^running 0 tests$
 section "binary"
 cargo build --locked --bin pointsman
 
+section "weights for the tests of real embedders"
+if ! POINTSMAN_MINILM="$(bash scripts/minilm.sh)"; then
+  echo "no real weights: the tests that need them say so and are skipped"
+  POINTSMAN_MINILM=""
+fi
+export POINTSMAN_MINILM
+
 section "tests"
 summary="$(mktemp)"
 if cargo nextest --version >/dev/null 2>&1; then

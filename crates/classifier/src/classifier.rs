@@ -237,6 +237,10 @@ mod tests {
         (0..n).map(|i| (i * 37 + 11) % 90).collect()
     }
 
+    fn cosine(a: &[f32], b: &[f32]) -> f32 {
+        dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+    }
+
     fn encoder(checkpoint: &[u8], config: &EncoderConfig) -> Encoder {
         Tensors::read(checkpoint, Path::new("model.safetensors")).unwrap().encoder(config).unwrap()
     }
@@ -254,6 +258,33 @@ mod tests {
         }
     }
 
+    /// all-MiniLM-L6-v2, where `scripts/minilm.sh` has put it.
+    #[test]
+    fn a_real_encoder_agrees_with_candle() {
+        let folder = std::env::var("POINTSMAN_MINILM").unwrap_or_default();
+        if folder.is_empty() {
+            eprintln!("skipped: POINTSMAN_MINILM names no folder; scripts/minilm.sh fetches one");
+            return;
+        }
+        let read = |name: &str| std::fs::read(Path::new(&folder).join(name)).unwrap();
+        let (checkpoint, config) = (read("model.safetensors"), read("config.json"));
+        let config: EncoderConfig = serde_json::from_slice(&config).unwrap();
+        let (stored, _) = reference::in_eight_bits(&checkpoint).unwrap();
+        let (floats, int8) = (encoder(&checkpoint, &config), encoder(&stored, &config));
+        let mut buffers = Buffers::default();
+        let mut tokenizer =
+            tokenizers::Tokenizer::from_file(Path::new(&folder).join("tokenizer.json")).unwrap();
+        tokenizer.with_padding(None);
+        for (text, _) in PLAIN {
+            let ids = tokenizer.encode(text, true).unwrap().get_ids().to_vec();
+            let candle = reference::bert(&checkpoint, &config, &ids, Pooling::Mean).unwrap();
+            for (encoder, least) in [(&floats, 0.9999), (&int8, 0.999)] {
+                let cosine = cosine(&encoder.forward(&ids, Pooling::Mean, &mut buffers), &candle);
+                assert!(cosine >= least, "{text}: {cosine}");
+            }
+        }
+    }
+
     #[test]
     fn eight_bits_agree_with_floats() {
         let (checkpoint, config) = reference::random_bert().unwrap();
@@ -265,8 +296,7 @@ mod tests {
             let exact = reference::bert(&meant, &config, &ids, Pooling::Mean).unwrap();
             assert!(close(&fused, &exact, 2e-3), "{} tokens: {fused:?} {exact:?}", ids.len());
             let floats = reference::bert(&checkpoint, &config, &ids, Pooling::Mean).unwrap();
-            let (ab, aa, bb) = (dot(&fused, &floats), dot(&fused, &fused), dot(&floats, &floats));
-            let cosine = ab / (aa * bb).sqrt();
+            let cosine = cosine(&fused, &floats);
             assert!(cosine >= 0.999, "{} tokens: {cosine}", ids.len());
         }
     }

@@ -17,6 +17,8 @@ use crate::gateway::{Gateway, command};
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 const ID: &str = "lab/tiny-bert";
+const MINILM: &str = "sentence-transformers/all-MiniLM-L6-v2";
+const MINILM_SHA256: &str = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db";
 
 fn root() -> PathBuf {
     Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("..")
@@ -152,6 +154,82 @@ async fn pulled_listed_trained_measured() {
     assert!(measured[1]["flip_rate"].is_number() && measured[1]["task"]["bins"].is_array());
     let page = fs::read_to_string(home.path().join("r.html")).unwrap();
     assert!(page.contains("<svg") && page.contains("truth"), "a page with plots");
+}
+
+#[expect(clippy::print_stderr, reason = "who runs the tests should know")]
+/// Real weights, where `scripts/minilm.sh` has put some.
+fn minilm() -> Option<BTreeMap<String, HubFile>> {
+    let folder = std::env::var("POINTSMAN_MINILM").unwrap_or_default();
+    if folder.is_empty() {
+        eprintln!("skipped: POINTSMAN_MINILM names no folder; scripts/minilm.sh fetches one");
+        return None;
+    }
+    let file = |name: &str| {
+        let bytes = fs::read(Path::new(&folder).join(name)).unwrap();
+        let large = name.ends_with(".safetensors");
+        let etag = if large { hex(&bytes) } else { hex(&bytes)[..40].to_owned() };
+        (format!("{MINILM}/{name}"), HubFile { bytes, etag, large })
+    };
+    Some(["config.json", "tokenizer.json", "model.safetensors"].map(file).into())
+}
+
+/// An eighth of the exemplars, of all files: enough for heads that work.
+fn some_exemplars(folder: &Path) {
+    fs::create_dir(folder).unwrap();
+    for entry in fs::read_dir(root().join("models/exemplars")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|e| e == "jsonl") {
+            let text = fs::read_to_string(&path).unwrap();
+            let rows: Vec<&str> = text.lines().step_by(8).collect();
+            fs::write(folder.join(path.file_name().unwrap()), rows.join("\n")).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn real_weights_come_from_the_hub_get_heads_and_go_live_under_load() {
+    let Some(files) = minilm() else { return };
+    assert_eq!(files[&format!("{MINILM}/model.safetensors")].etag, MINILM_SHA256, "the weights that we know");
+    let (home, hub) = (TempDir::new().unwrap(), Hub::start(files, COMMIT, None).await);
+    let pull = ["embedder", "pull", MINILM, "--sha256", MINILM_SHA256];
+    said(&run(&home, &hub, None, &pull).await);
+    some_exemplars(&home.path().join("exemplars"));
+    let train = ["train", "--embedder", MINILM, "--exemplars", "exemplars", "--no-folds", "--views", "1"];
+    said(&run(&home, &hub, None, &[&train[..], &["--out", "mini"]].concat()).await);
+    let data = root().join("models/exemplars/professional.jsonl");
+    let bench =
+        ["bench", "classifier", "--embedder", "mini", "--held-out", "--flips", "0", "--json", "--data"];
+    let bench = said(&run(&home, &hub, None, &[&bench[..], &[data.to_str().unwrap()]].concat()).await);
+    let measured: Value = serde_json::from_str(&bench).unwrap();
+    let accuracy = |head: &str| measured[0][head]["accuracy"].as_f64().unwrap();
+    assert!(
+        accuracy("task") > 0.6 && accuracy("industry") > 0.5,
+        "{} {}",
+        accuracy("task"),
+        accuracy("industry")
+    );
+
+    let gateway = Gateway::demo_with_admin("k3y").await;
+    let put = |artifact: PathBuf| {
+        let request = gateway.client.put(format!("{}/admin/v1/embedder", gateway.url)).bearer_auth("k3y");
+        request.body(json!({ "artifact": artifact }).to_string()).send()
+    };
+    // a prompt of which the fast tier is not sure
+    let classify = || gateway.post("/v1/classify", r#"{"input":"make it rhyme less and count the stanzas"}"#);
+    let asking = async {
+        for _ in 0..40 {
+            assert_eq!(classify().await.status(), 200);
+        }
+    };
+    let swapping = async {
+        for artifact in [home.path().join("mini"), root().join("models/deep"), home.path().join("mini")] {
+            assert_eq!(put(artifact).await.unwrap().status(), 200);
+        }
+    };
+    tokio::join!(asking, swapping);
+    let url = format!("{}/admin/v1/embedder", gateway.url);
+    let live = gateway.client.get(url).bearer_auth("k3y").send().await.unwrap().text().await.unwrap();
+    assert!(live.contains(r#""tier":"deep""#) && live.contains("mini"), "{live}");
 }
 
 #[tokio::test]

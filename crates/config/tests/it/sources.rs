@@ -182,9 +182,15 @@ fn the_example_loads_and_says_what_it_shows() {
     let environment = [("LAB_KEY", "k")].into_iter().collect();
     let config = Config::load(&Sources { file: Some(example()), environment, ..Sources::default() }).unwrap();
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
-    // the example states the defaults, so that reading it is knowing them
-    assert_eq!(config.policy, pointsman_decide::Policy::default());
-    assert_eq!(config.classifier, pointsman_classifier::ClassifierSettings::default());
+    assert_eq!(
+        (&*config.classifier.classes[0].name, config.policy.classes[0].name.as_str()),
+        ("wine", "wine")
+    );
+    // for the rest the example states the defaults, so that reading it is knowing them
+    let policy = pointsman_decide::Policy { classes: Vec::new(), ..config.policy };
+    assert_eq!(policy, pointsman_decide::Policy::default());
+    let classifier = pointsman_classifier::ClassifierSettings { classes: Vec::new(), ..config.classifier };
+    assert_eq!(classifier, pointsman_classifier::ClassifierSettings::default());
     assert_eq!(config.server, ServerConfig::default());
     assert_eq!(config.catalog, pointsman_config::CatalogConfig::default());
     assert_eq!(config.backends[0].timeouts, pointsman_upstream::Timeouts::default());
