@@ -5,6 +5,7 @@ mod base;
 mod calibrate;
 mod data;
 mod fit;
+mod layer;
 pub(crate) mod random;
 mod report;
 mod run;

@@ -154,6 +154,10 @@ pub(crate) struct Train {
     /// Passes over the data.
     #[arg(long, default_value_t = 8)]
     pub(crate) epochs: usize,
+    /// Stop after so many passes without a better loss on a twentieth of the rows that is set aside; 0 trains on
+    /// everything to the end.
+    #[arg(long, default_value_t = 2)]
+    pub(crate) patience: usize,
     /// Variations of each text; encoders read each of them once.
     #[arg(long, default_value_t = 4)]
     pub(crate) views: usize,

@@ -6,7 +6,7 @@
 
 use pointsman_types::{Industry, Task};
 
-use super::random::Random;
+use super::{layer::Layer, random::Random};
 use pointsman_kernels::dot;
 
 use crate::{
@@ -47,8 +47,15 @@ pub(crate) struct FitSettings {
     pub(crate) hidden_dropout: f32,
     pub(crate) smoothing: f32,
     pub(crate) weight_decay: f32,
+    /// Stop after so many passes without a better loss on a twentieth that is set aside; 0 never stops, and sets
+    /// nothing aside.
+    pub(crate) patience: usize,
     pub(crate) seed: u64,
 }
+
+/// Rows of which one is set aside to watch the loss, and the fewest for which that pays.
+const WATCHED: usize = 20;
+const FEWEST: usize = 400;
 
 /// The embedding table in full precision.
 #[derive(Debug, Clone)]
@@ -73,60 +80,6 @@ impl Fitted {
     }
 }
 
-/// A dense layer, its gradient, and Adam's moments.
-struct Layer {
-    dense: Dense,
-    gradient: Vec<f32>,
-    moments: Vec<(f32, f32)>,
-    steps: i32,
-}
-
-impl Layer {
-    fn new(outputs: usize, inputs: usize, random: &mut Random) -> Self {
-        let bound = (6.0 / (inputs + outputs) as f32).sqrt();
-        let weight = (0..outputs * inputs).map(|_| (random.unit() * 2.0 - 1.0) * bound).collect();
-        let size = outputs * inputs + outputs;
-        Self {
-            dense: Dense { weight, bias: vec![0.0; outputs] },
-            gradient: vec![0.0; size],
-            moments: vec![(0.0, 0.0); size],
-            steps: 0,
-        }
-    }
-
-    /// Adds the gradient for one sample, and what flows back to the input.
-    fn backward(&mut self, input: &[f32], upstream: &[f32], back: &mut [f32]) {
-        let n = input.len();
-        for (o, &g) in upstream.iter().enumerate() {
-            let row = o * n..(o + 1) * n;
-            for (dw, x) in self.gradient[row.clone()].iter_mut().zip(input) {
-                *dw += g * x;
-            }
-            for (db, w) in back.iter_mut().zip(&self.dense.weight[row]) {
-                *db += g * w;
-            }
-        }
-        let biases = self.dense.weight.len();
-        for (db, g) in self.gradient[biases..].iter_mut().zip(upstream) {
-            *db += g;
-        }
-    }
-
-    fn step(&mut self, rate: f32, decay: f32, samples: usize) {
-        self.steps += 1;
-        let (c1, c2) = (1.0 - 0.9_f32.powi(self.steps), 1.0 - 0.999_f32.powi(self.steps));
-        let weights = self.dense.weight.len();
-        let parameters = self.dense.weight.iter_mut().chain(&mut self.dense.bias);
-        for (i, ((p, g), (m, v))) in parameters.zip(&mut self.gradient).zip(&mut self.moments).enumerate() {
-            let mean = std::mem::take(g) / samples as f32;
-            *m = 0.9 * *m + 0.1 * mean;
-            *v = 0.999 * *v + 0.001 * mean * mean;
-            let shrink = if i < weights { decay * *p } else { 0.0 };
-            *p -= rate * ((*m / c1) / ((*v / c2).sqrt() + 1e-8) + shrink);
-        }
-    }
-}
-
 struct Fit<'a> {
     settings: &'a FitSettings,
     /// The table that is fitted, and Adagrad's sums for its rows.
@@ -143,6 +96,7 @@ pub(crate) fn fit(
     width: usize,
     table: Option<FloatTable>,
     settings: &FitSettings,
+    say: &dyn Fn(usize, Option<f32>),
 ) -> Fitted {
     let mut random = Random::new(settings.seed);
     let mut fit = Fit {
@@ -157,9 +111,16 @@ pub(crate) fn fit(
         random,
     };
     let mut order: Vec<usize> = (0..samples.len()).collect();
-    let steps = (settings.epochs * samples.len().div_ceil(settings.batch)) as f32;
+    let mut watched = Vec::new();
+    if settings.patience > 0 && samples.len() >= FEWEST {
+        fit.random.shuffle(&mut order);
+        watched = order.split_off(samples.len() - samples.len() / WATCHED);
+    }
+    let mut best: Option<(f32, Fitted)> = None;
+    let mut worse = 0;
+    let steps = (settings.epochs * order.len().div_ceil(settings.batch)) as f32;
     let mut step = 0.0;
-    for _ in 0..settings.epochs {
+    for epoch in 1..=settings.epochs {
         fit.random.shuffle(&mut order);
         for batch in order.chunks(settings.batch) {
             let left = 1.0 - step / steps;
@@ -171,16 +132,66 @@ pub(crate) fn fit(
             }
             step += 1.0;
         }
+        if watched.is_empty() {
+            say(epoch, None);
+            continue;
+        }
+        let loss = watched.iter().map(|&i| fit.loss(&samples[i])).sum::<f32>() / watched.len() as f32;
+        say(epoch, Some(loss));
+        if best.as_ref().is_none_or(|(least, _)| loss < *least) {
+            worse = 0;
+            best = Some((loss, fit.fitted()));
+        } else {
+            worse += 1;
+            if worse == settings.patience {
+                break;
+            }
+        }
     }
-    Fitted {
-        table: fit.table.map(|(table, _)| table),
-        hidden: fit.hidden.dense,
-        task: fit.task.dense,
-        industry: fit.industry.dense,
-    }
+    best.map_or_else(|| fit.fitted(), |(_, fitted)| fitted)
 }
 
 impl Fit<'_> {
+    fn fitted(&self) -> Fitted {
+        Fitted {
+            table: self.table.as_ref().map(|(table, _)| table.clone()),
+            hidden: self.hidden.dense.clone(),
+            task: self.task.dense.clone(),
+            industry: self.industry.dense.clone(),
+        }
+    }
+
+    /// The cross-entropy of both heads for the text itself, nothing left out.
+    fn loss(&self, sample: &Sample) -> f32 {
+        let mut pooled = Vec::new();
+        let x: &[f32] = match (&sample.views[0], &self.table) {
+            (View::Features(x), _) => x,
+            (View::Rows(_), None) => return 0.0,
+            (View::Rows(rows), Some((table, _))) => {
+                pooled.resize(table.dims * POOLS, 0.0);
+                for (pool, x) in rows.pools().iter().zip(pooled.chunks_exact_mut(table.dims)) {
+                    for rows in pool {
+                        table.add_mean(rows, x);
+                    }
+                }
+                &pooled
+            }
+        };
+        let (mut h, mut p, mut loss) = (Vec::new(), Vec::new(), 0.0);
+        self.hidden.dense.forward(x, &mut h);
+        for h in &mut h {
+            *h = h.max(0.0);
+        }
+        for (layer, truth) in [(&self.task, sample.task), (&self.industry, sample.industry)] {
+            if let Some(truth) = truth {
+                layer.dense.forward(&h, &mut p);
+                softmax_in_place(&mut p, 1.0);
+                loss -= p[truth].max(1e-9).ln();
+            }
+        }
+        loss
+    }
+
     fn sample(&mut self, sample: &Sample, table_rate: f32) {
         let view = &sample.views[self.random.below(sample.views.len())];
         let rows = match view {
@@ -287,4 +298,57 @@ pub(crate) fn logits((table, heads): &(Option<Table>, Heads), samples: &[Sample]
         (View::Features(x), _) => heads.forward(x, &mut scratch),
     };
     samples.iter().map(&mut one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Samples of two features; with `noise` the label has nothing to do with them.
+    fn samples(noise: bool) -> Vec<Sample> {
+        let mut random = Random::new(5);
+        let mut one = || {
+            let (side, coin) = (random.unit() * 2.0 - 1.0, random.chance(0.5));
+            let label = usize::from(if noise { coin } else { side > 0.0 });
+            let features = vec![side, random.unit()];
+            Sample { views: vec![View::Features(features)], task: Some(label), industry: None, weight: 1.0 }
+        };
+        (0..600).map(|_| one()).collect()
+    }
+
+    fn passes(noise: bool, patience: usize) -> (usize, Vec<Option<f32>>) {
+        let settings = FitSettings {
+            hidden: 32,
+            epochs: 30,
+            table_rate: 0.0,
+            dense_rate: 2e-2,
+            batch: 8,
+            row_dropout: 0.0,
+            hidden_dropout: 0.0,
+            smoothing: 0.0,
+            weight_decay: 0.0,
+            patience,
+            seed: 1,
+        };
+        let seen = std::cell::RefCell::new(Vec::new());
+        let fitted = fit(&samples(noise), 2, None, &settings, &|_, loss| seen.borrow_mut().push(loss));
+        let (_, heads) = fitted.quantised();
+        let right = samples(false).into_iter().filter(|s| {
+            let View::Features(x) = &s.views[0] else { return false };
+            let logits = heads.forward(x, &mut Vec::new()).task;
+            usize::from(logits[1] > logits[0]) == s.task.unwrap()
+        });
+        (right.count(), seen.into_inner())
+    }
+
+    #[test]
+    fn a_fit_stops_where_it_learns_nothing_more_and_keeps_its_best_pass() {
+        let (_, losses) = passes(true, 2);
+        assert!(losses.len() < 30, "noise: {losses:?}");
+        let least = losses.iter().flatten().copied().fold(f32::MAX, f32::min);
+        assert!(losses[losses.len() - 3] == Some(least), "two passes after the best: {losses:?}");
+        let (right, losses) = passes(false, 0);
+        assert_eq!((losses.len(), losses.iter().flatten().count()), (30, 0), "without patience to the end");
+        assert!(right > 590, "{right} of 600");
+    }
 }

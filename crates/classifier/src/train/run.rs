@@ -37,6 +37,15 @@ pub enum Progress<'a> {
     },
     /// The fit on everything has begun.
     FinalFit,
+    /// A pass of the fit on everything is over.
+    Epoch {
+        /// The pass, from 1.
+        epoch: usize,
+        /// At most so many.
+        of: usize,
+        /// The loss on the rows that were set aside, where some were.
+        loss: Option<f32>,
+    },
 }
 
 /// Validates on each source in turn, calibrates on what that predicts, fits on everything, and writes the
@@ -82,7 +91,8 @@ pub fn train(
     let calibration = Calibration::of(&folds);
     let everything: Vec<Sample> = rows.into_iter().chain(extra).collect();
     say(Progress::FinalFit);
-    let fitted = fit::fit(&everything, base.width(), base.table(), &fit).quantised();
+    let tell = |epoch, loss| say(Progress::Epoch { epoch, of: settings.epochs, loss });
+    let fitted = fit::fit(&everything, base.width(), base.table(), &fit, &tell).quantised();
     write(settings, &base, &calibration, &fitted)?;
     Ok(calibration.report(&folds, everything.len()))
 }
@@ -98,6 +108,7 @@ fn fit_settings(settings: &TrainSettings) -> FitSettings {
         hidden_dropout: 0.3,
         smoothing: 0.05,
         weight_decay: settings.weight_decay,
+        patience: settings.patience,
         seed: settings.seed,
     }
 }
@@ -127,7 +138,7 @@ fn fold(
     };
     let training: Vec<Sample> = of(false).chain(extra.iter().cloned()).collect();
     let test: Vec<Sample> = of(true).collect();
-    let fitted = fit::fit(&training, base.width(), base.table(), fit).quantised();
+    let fitted = fit::fit(&training, base.width(), base.table(), fit, &|_, _| ()).quantised();
     let logits = fit::logits(&fitted, &test);
     let labelled = |truth: fn(&Sample) -> Option<usize>, head: fn(&Logits) -> &Vec<f32>| {
         test.iter().zip(&logits).filter_map(|(s, l)| Some((head(l).clone(), truth(s)?))).collect()

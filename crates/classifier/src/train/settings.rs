@@ -41,6 +41,9 @@ pub struct TrainSettings {
     pub hidden: usize,
     /// Passes over the data.
     pub epochs: usize,
+    /// Stop after so many passes without a better loss on a twentieth of the rows, which then does not train; 0
+    /// trains on everything to the end.
+    pub patience: usize,
     /// Variations of each text.
     pub views: usize,
     /// How much an exemplar counts beside a row of the data sets.

@@ -29,6 +29,7 @@ pub(crate) fn run(args: Train) -> anyhow::Result<ExitCode> {
         name: name.context("--out names no folder: give a --name")?,
         hidden: args.hidden,
         epochs: args.epochs,
+        patience: args.patience,
         views: args.views.max(1),
         exemplar_weight: args.exemplar_weight,
         row_dropout: 0.3,
@@ -84,6 +85,13 @@ fn tell(bar: &ProgressBar, progress: &Progress<'_>) {
             bar.suspend(|| complain(&format!("left out {source}: task accuracy {accuracy:.3}")));
         }
         Progress::FinalFit => bar.set_message("fitting on everything"),
+        Progress::Epoch { epoch, of, loss } => {
+            bar.set_length(*of as u64);
+            bar.set_position(*epoch as u64);
+            if let Some(loss) = loss {
+                bar.suspend(|| complain(&format!("pass {epoch}: loss {loss:.4} on the rows set aside")));
+            }
+        }
     }
 }
 
