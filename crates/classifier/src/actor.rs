@@ -194,3 +194,33 @@ impl ClassifierActor {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use pointsman_actors::RestartSettings;
+
+    use super::*;
+    use crate::{ArtifactSource, Mode};
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_panicking_model_costs_its_batch_and_nothing_else() {
+        let supervisor = Supervisor::start(RestartSettings::default()).await.unwrap();
+        let settings = ClassifierSettings { mode: Mode::Fast, ..ClassifierSettings::default() };
+        let cascade = Cascade::load(&settings).unwrap();
+        let handle = ClassifierHandle::start(&supervisor, cascade, &settings).await.unwrap();
+        let ask = async || handle.classify("write a poem", Instant::now() + Duration::from_secs(5)).await;
+        let sound = handle.first.live.load_full();
+        let mut broken = Classifier::load(&ArtifactSource::BuiltIn).unwrap();
+        broken.break_table();
+        handle.first.live.store(Arc::new(broken));
+        let lost = ask().await;
+        assert!(matches!(lost, Err(ClassifierError::Call(CallError::Dropped))), "{lost:?}");
+        handle.first.live.store(sound);
+        // asked while it restarts: the question waits for the new actor
+        assert_eq!(ask().await.unwrap().top_task().0, pointsman_types::Task::Creative);
+        assert!(supervisor.failed().is_empty());
+        supervisor.stop(Instant::now() + Duration::from_secs(5)).await;
+    }
+}
