@@ -30,8 +30,9 @@ enum May {
 }
 
 /// The floors. A crate that is not here may not be.
-const FLOORS: [(&str, u8, May); 14] = [
+const FLOORS: [(&str, u8, May); 15] = [
     ("kernels", 0, May::Only(&[])),
+    ("names", 0, May::Only(&[])),
     ("types", 0, May::Only(&[])),
     ("protocol", 0, May::Only(&["types"])),
     ("decide", 1, May::Only(&["types"])),
