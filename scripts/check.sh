@@ -10,6 +10,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$HOME/.cache/pointsman/target}"
 # tests built in one clone and reused in another must not look for their snapshots in the first
 export INSTA_WORKSPACE_ROOT="$PWD" INSTA_UPDATE=no
+# nothing is built twice here, and a compiler that trips over its own notes of another clone fails for no reason
+export CARGO_INCREMENTAL=0
 export CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-never}"
 
 started=$SECONDS

@@ -270,7 +270,8 @@ def main():
             if done % 100 == 0:
                 left = (time.time() - started) / done * (steps - done)
                 print(f"step {done}/{steps} loss {np.mean(seen[-10:]):.3f}, {left / 60:.0f} min left", flush=True)
-        np.savez(args.out, **{k: np.asarray(v) for k, v in weights.items()})
+        # every pass is kept: the mean of several is steadier on prompts of other kinds (average_encoders.py)
+        np.savez(args.out.replace(".npz", f".{epoch + 1}.npz"), **{k: np.asarray(v) for k, v in weights.items()})
         for name, rows in sets.items():
             if not rows or (epoch + 1 < args.epochs and len(rows) > 1500):
                 continue
@@ -287,6 +288,7 @@ def main():
                 print({k: (round(float(np.mean(v)), 3), len(v)) for k, v in per.items()}, flush=True)
                 kept = {"left_out.task": np.array([g[0] for g in got]), "left_out.industry": np.array([g[1] for g in got]),
                         "left_out.truth": np.array([[r["task"], r["industry"]] for r in rows])}
+    np.savez(args.out, **{k: np.asarray(v) for k, v in weights.items()})
     if kept:
         np.savez(args.out.replace(".npz", ".left_out.npz"), **kept)
     print(f"done in {(time.time() - started) / 60:.1f} min", flush=True)

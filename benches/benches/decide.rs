@@ -24,6 +24,7 @@ fn candidates(n: usize) -> Vec<Candidate> {
         capabilities: Capabilities::exactly(&[Capability::Tools]),
         quality: Quality::stated(&[(Task::Code, i as f32 % 100.0 / 100.0)]),
         created: None,
+        about: pointsman_types::About::default(),
     };
     (0..n)
         .map(|i| Candidate { spec: Arc::new(spec(i)), latency: LatencyView::default(), unreachable: false })

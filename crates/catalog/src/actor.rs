@@ -1,6 +1,9 @@
 //! The catalog actor: one writer, syncs in rounds.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use pointsman_actors::{ActorError, ActorHandle, CallError, Cell, Envelope, QueueStats, Reply, Supervisor};
 use pointsman_types::{BackendState, Health};
@@ -12,25 +15,27 @@ use tokio::{
 };
 
 use crate::{
-    CatalogBackend, CatalogSettings, CatalogSnapshot, merge,
-    source::{self, ListError, Listed},
+    CatalogBackend, CatalogSettings, CatalogSnapshot, ChangeCounts,
+    known::Known,
+    source::{self, ListError, Listing},
 };
 
 /// Messages that may wait: syncs on demand.
 const MAILBOX: usize = 64;
+/// A backend that failed is asked again after this, then after twice as long, up to the time between two syncs.
+const FIRST_RETRY: Duration = Duration::from_secs(2);
 
 pub(crate) enum CatalogMsg {
     /// Sync now; answered when a round that began after this is over.
     Sync(Option<Reply<()>>),
-    /// A backend has answered, or not.
-    Listed(usize, Result<Vec<Listed>, ListError>),
-}
-
-/// What is known of one backend. Outlives the actor.
-#[derive(Debug, Clone)]
-struct Known {
-    listed: Vec<Listed>,
-    health: Health,
+    /// A backend has answered, or not; the last is whether the round waits for it.
+    Listed(usize, Result<Listing, ListError>, bool),
+    /// Ask this one again: it failed.
+    Retry(usize),
+    /// Look whether backends live.
+    Probe,
+    /// One does, or not.
+    Probed(usize, Result<(), ListError>),
 }
 
 /// Reads the catalog and asks for syncs. Cheap to clone.
@@ -38,6 +43,7 @@ struct Known {
 pub struct CatalogHandle {
     actor: ActorHandle<CatalogMsg>,
     snapshot: Cell<CatalogSnapshot>,
+    changes: Arc<ChangeCounts>,
 }
 
 impl CatalogHandle {
@@ -46,19 +52,21 @@ impl CatalogHandle {
         let failed =
             |why: reqwest::Error| ActorError::Start { name: "catalog".to_owned(), why: why.to_string() };
         let client = || Client::builder().redirect(reqwest::redirect::Policy::none()).referer(false);
-        let unknown = Known { listed: Vec::new(), health: Health::Unknown };
-        let known = Cell::new(vec![unknown; settings.backends.len()]);
+        let known = settings.backends.iter().map(|backend| Known::new(backend, &settings.facts)).collect();
+        let known = Cell::new(known);
+        let changes = Arc::<ChangeCounts>::default();
         let actor = CatalogActor {
             proxied: client().build().map_err(failed)?,
             direct: client().no_proxy().build().map_err(failed)?,
             settings: Arc::new(settings),
             known,
             snapshot: Cell::default(),
+            changes: Arc::clone(&changes),
         };
-        actor.publish(None);
+        actor.publish();
         let snapshot = actor.snapshot.clone();
         let actor = supervisor.spawn("catalog", MAILBOX, move || actor.clone()).await?;
-        Ok(Self { actor, snapshot })
+        Ok(Self { actor, snapshot, changes })
     }
 
     /// The catalog of this moment.
@@ -69,6 +77,11 @@ impl CatalogHandle {
     /// Asks all backends now and waits, until `deadline`, for the last of them.
     pub async fn sync_now(&self, deadline: Instant) -> Result<(), CallError> {
         self.actor.ask(deadline, |reply| CatalogMsg::Sync(Some(reply))).await
+    }
+
+    /// How often models appeared, changed and left.
+    pub fn changes(&self) -> &ChangeCounts {
+        &self.changes
     }
 
     /// The counters of the mailbox.
@@ -86,6 +99,7 @@ struct CatalogActor {
     direct: Client,
     known: Cell<Vec<Known>>,
     snapshot: Cell<CatalogSnapshot>,
+    changes: Arc<ChangeCounts>,
 }
 
 #[derive(Default)]
@@ -96,8 +110,10 @@ struct Round {
     /// Who waits for this round, and who for the next.
     waiting: Vec<Reply<()>>,
     waiting_next: Vec<Reply<()>>,
-    timer: Option<JoinHandle<Result<(), ractor::MessagingErr<Envelope<CatalogMsg>>>>>,
+    timer: Option<Timer>,
 }
+
+type Timer = JoinHandle<Result<(), ractor::MessagingErr<Envelope<CatalogMsg>>>>;
 
 impl Actor for CatalogActor {
     type Msg = Envelope<CatalogMsg>;
@@ -107,6 +123,7 @@ impl Actor for CatalogActor {
     async fn pre_start(&self, myself: ActorRef<Self::Msg>, (): ()) -> Result<Round, ActorProcessingErr> {
         let mut round = Round::default();
         self.begin(&myself, &mut round);
+        self.probe_later(&myself);
         Ok(round)
     }
 
@@ -123,14 +140,24 @@ impl Actor for CatalogActor {
                 round.waiting.extend(reply);
                 self.begin(&myself, round);
             }
-            CatalogMsg::Listed(index, result) => {
+            CatalogMsg::Listed(index, result, of_round) => {
                 while round.asking.try_join_next().is_some() {}
-                round.outstanding = round.outstanding.saturating_sub(1);
-                self.learn(index, result);
-                if round.outstanding == 0 {
-                    self.end(&myself, round);
+                self.learn(&myself, index, result);
+                if of_round {
+                    round.outstanding = round.outstanding.saturating_sub(1);
+                    if round.outstanding == 0 {
+                        self.end(&myself, round);
+                    }
                 }
             }
+            // a round under way asks it anyway
+            CatalogMsg::Retry(index) if round.outstanding == 0 => self.ask(&myself, round, index, false),
+            CatalogMsg::Retry(_) => {}
+            CatalogMsg::Probe => {
+                self.probe(&myself, round);
+                self.probe_later(&myself);
+            }
+            CatalogMsg::Probed(index, result) => self.probed(index, result),
         }
         Ok(())
     }
@@ -138,24 +165,72 @@ impl Actor for CatalogActor {
 
 impl CatalogActor {
     fn begin(&self, myself: &ActorRef<Envelope<CatalogMsg>>, round: &mut Round) {
-        for (index, backend) in self.settings.backends.iter().enumerate().filter(|(_, b)| b.discover) {
-            let client = if backend.endpoint.local || backend.endpoint.simulated {
-                &self.direct
-            } else {
-                &self.proxied
-            };
-            let (client, settings, myself) = (client.clone(), Arc::clone(&self.settings), myself.clone());
+        for index in self.discovered() {
             round.outstanding += 1;
-            round.asking.spawn(async move {
-                let backend = &settings.backends[index];
-                let listed = source::list(&client, backend, settings.timeout, settings.max_list_bytes).await;
-                // an actor that is gone needs no list
-                let _ = myself.send_message(Envelope::to_self(CatalogMsg::Listed(index, listed)));
-            });
+            self.ask(myself, round, index, true);
         }
         if round.outstanding == 0 {
             self.end(myself, round);
         }
+    }
+
+    fn discovered(&self) -> Vec<usize> {
+        let backends = self.settings.backends.iter().enumerate();
+        backends.filter(|(_, backend)| backend.discover).map(|(index, _)| index).collect()
+    }
+
+    fn client(&self, backend: &CatalogBackend) -> Client {
+        let own = backend.endpoint.local || backend.endpoint.simulated;
+        if own { self.direct.clone() } else { self.proxied.clone() }
+    }
+
+    fn ask(&self, myself: &ActorRef<Envelope<CatalogMsg>>, round: &mut Round, index: usize, of_round: bool) {
+        let (settings, myself) = (Arc::clone(&self.settings), myself.clone());
+        let Some(client) = settings.backends.get(index).map(|backend| self.client(backend)) else { return };
+        round.asking.spawn(async move {
+            let backend = &settings.backends[index];
+            let listed = source::list(&client, backend, settings.timeout, settings.max_list_bytes).await;
+            // an actor that is gone needs no list
+            let _ = myself.send_message(Envelope::to_self(CatalogMsg::Listed(index, listed, of_round)));
+        });
+    }
+
+    fn probe_later(&self, myself: &ActorRef<Envelope<CatalogMsg>>) {
+        if let Some(every) = self.settings.probe {
+            myself.send_after(every.mul_f64(jitter()), || Envelope::to_self(CatalogMsg::Probe));
+        }
+    }
+
+    fn probe(&self, myself: &ActorRef<Envelope<CatalogMsg>>, round: &mut Round) {
+        while round.asking.try_join_next().is_some() {}
+        for index in self.discovered() {
+            let (settings, myself) = (Arc::clone(&self.settings), myself.clone());
+            let client = self.client(&settings.backends[index]);
+            round.asking.spawn(async move {
+                let backend = &settings.backends[index];
+                if let Some(result) = source::probe(&client, backend, settings.timeout).await {
+                    let _ = myself.send_message(Envelope::to_self(CatalogMsg::Probed(index, result)));
+                }
+            });
+        }
+    }
+
+    /// A probe only says whether a backend lives: what it serves, a list says.
+    fn probed(&self, index: usize, result: Result<(), ListError>) {
+        let mut known = Vec::clone(&self.known.load());
+        let (Some(entry), Some(backend)) = (known.get_mut(index), self.settings.backends.get(index)) else {
+            return;
+        };
+        let health = match (result, &entry.health) {
+            (Ok(()), Health::Unreachable { .. }) if entry.answered_at.is_some() => Health::Up,
+            (Err(ListError::Unreachable(error)), Health::Up) => Health::Unreachable { error },
+            (Err(ListError::Bad(error)), Health::Up) => Health::Degraded { error },
+            _ => return,
+        };
+        entry.health = health;
+        tell(backend, entry);
+        self.known.store(known);
+        self.publish();
     }
 
     fn end(&self, myself: &ActorRef<Envelope<CatalogMsg>>, round: &mut Round) {
@@ -174,56 +249,64 @@ impl CatalogActor {
         }
     }
 
-    fn learn(&self, index: usize, result: Result<Vec<Listed>, ListError>) {
+    fn learn(
+        &self,
+        myself: &ActorRef<Envelope<CatalogMsg>>,
+        index: usize,
+        result: Result<Listing, ListError>,
+    ) {
         let mut known = Vec::clone(&self.known.load());
         let (Some(entry), Some(backend)) = (known.get_mut(index), self.settings.backends.get(index)) else {
             return;
         };
-        let before = entry.clone();
-        let answered = result.is_ok().then(SystemTime::now);
+        let before = entry.health.clone();
         match result {
-            Ok(listed) => *entry = Known { listed, health: Health::Up },
-            // what it served before stays routable: it may be back before anybody asks
-            Err(ListError::Unreachable(error)) => entry.health = Health::Unreachable { error },
-            Err(ListError::Bad(error)) => entry.health = Health::Degraded { error },
+            Ok(listing) => {
+                let first = entry.answered_at.is_none();
+                let changes = entry.heard(listing, unix_now(), self.settings.grace.as_secs());
+                if first || !changes.is_empty() {
+                    entry.merge(backend, &self.settings.facts);
+                }
+                self.changes.record(&backend.endpoint.id, &changes);
+            }
+            Err(error) => {
+                entry.missed(error);
+                let doubled = FIRST_RETRY.saturating_mul(1 << entry.failures.saturating_sub(1).min(16));
+                let wait = doubled.mul_f64(jitter());
+                if wait < self.settings.refresh {
+                    myself.send_after(wait, move || Envelope::to_self(CatalogMsg::Retry(index)));
+                }
+            }
         }
-        if entry.health != before.health || entry.listed != before.listed {
+        if entry.health != before {
             tell(backend, entry);
-        } else if answered.is_none() {
-            return;
         }
         self.known.store(known);
-        self.publish(answered);
+        self.publish();
     }
 
-    /// Publishes what is known; `answered` where a backend has just answered.
-    fn publish(&self, answered: Option<SystemTime>) {
+    fn publish(&self) {
         let known = self.known.load();
-        let (mut models, mut states) = (Vec::new(), Vec::new());
-        for (backend, known) in self.settings.backends.iter().zip(known.iter()) {
-            let merged = merge::merge(backend, &known.listed);
-            states.push(BackendState {
-                endpoint: backend.endpoint.clone(),
-                health: known.health.clone(),
-                models: merged.len(),
-            });
-            models.extend(merged);
-        }
-        let before = self.snapshot.load_full();
-        let synced_at = answered.or(before.synced_at());
-        let generation = before.generation() + 1;
-        self.snapshot.store(CatalogSnapshot::new(
-            models,
-            states,
-            &self.settings.backends,
-            generation,
-            synced_at,
-        ));
+        let generation = self.snapshot.load().generation() + 1;
+        let states = self.settings.backends.iter().zip(known.iter()).map(|(backend, known)| BackendState {
+            endpoint: backend.endpoint.clone(),
+            health: known.health.clone(),
+            models: known.models.len(),
+            answered_at: known.answered_at,
+            load: known.load,
+        });
+        let models = known.iter().flat_map(|known| known.models.iter().cloned()).collect();
+        let (states, settings) = (states.collect(), &self.settings);
+        self.snapshot.store(CatalogSnapshot::new(models, states, settings, generation));
     }
 }
 
+fn unix_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
 fn tell(backend: &CatalogBackend, now: &Known) {
-    let (id, health, models) = (&backend.endpoint.id, now.health.as_str(), now.listed.len());
+    let (id, health, models) = (&backend.endpoint.id, now.health.as_str(), now.models.len());
     match &now.health {
         Health::Unreachable { error } | Health::Degraded { error } => {
             tracing::warn!(backend = %id, health, %error, "catalog");

@@ -1,21 +1,29 @@
 //! What the catalog actor is told at the start.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use pointsman_types::{Endpoint, ModelSpec};
 use secrecy::SecretString;
+
+use crate::Facts;
 
 /// Settings of the catalog actor.
 #[derive(Debug, Clone)]
 pub struct CatalogSettings {
     /// The backends to list models from, in the order of the configuration.
     pub backends: Vec<CatalogBackend>,
-    /// Time between two syncs of one backend.
+    /// Time between two syncs.
     pub refresh: Duration,
+    /// Time between two probes of a backend that has a cheap route for them; `None` never probes.
+    pub probe: Option<Duration>,
+    /// How long a model that is no longer listed stays, stale.
+    pub grace: Duration,
     /// Deadline of one model-list request.
     pub timeout: Duration,
     /// Longest model list that is read, in bytes.
     pub max_list_bytes: usize,
+    /// What is known beyond what backends say.
+    pub facts: Arc<Facts>,
 }
 
 /// One backend, as the catalog sees it.

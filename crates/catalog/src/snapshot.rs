@@ -1,10 +1,11 @@
 //! The catalog of one moment.
 
-use std::{collections::HashMap, sync::Arc, time::SystemTime};
+use std::{collections::HashMap, sync::Arc};
 
+use pointsman_names::identify;
 use pointsman_types::{BackendState, ModelSpec};
 
-use crate::{CatalogBackend, glob, merge};
+use crate::{CatalogSettings, Facts, glob, merge};
 
 /// The names of models, and the models.
 type Names = HashMap<Box<str>, Vec<Arc<ModelSpec>>>;
@@ -16,25 +17,37 @@ pub struct CatalogSnapshot {
     names: Names,
     /// The same in lower case.
     folded: Names,
+    /// By canonical id, by that without `instruct`, by line.
+    canonical: [Names; 3],
     backends: Vec<BackendState>,
-    accepting: Vec<CatalogBackend>,
+    /// Backends that take names by their shape.
+    accepting: Vec<crate::CatalogBackend>,
+    facts: Arc<Facts>,
     generation: u64,
-    synced_at: Option<SystemTime>,
+}
+
+/// The models of a name.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Match<'a> {
+    /// These, several where several backends serve it.
+    Found(&'a [Arc<ModelSpec>]),
+    /// The name leaves open which of these is meant.
+    Ambiguous(&'a [Arc<ModelSpec>]),
 }
 
 impl CatalogSnapshot {
     pub(crate) fn new(
-        models: Vec<ModelSpec>,
+        models: Vec<Arc<ModelSpec>>,
         backends: Vec<BackendState>,
-        settings: &[CatalogBackend],
+        settings: &CatalogSettings,
         generation: u64,
-        synced_at: Option<SystemTime>,
     ) -> Self {
-        let models: Vec<Arc<ModelSpec>> = models.into_iter().map(Arc::new).collect();
-        let names = names(&models);
+        let canonical = canonical(&models);
+        let names = names(&models, &canonical[0]);
         let folded = folded(&models, &names);
-        let accepting = settings.iter().filter(|b| !b.accept.is_empty()).cloned().collect();
-        Self { models, names, folded, backends, accepting, generation, synced_at }
+        let accepting = settings.backends.iter().filter(|b| !b.accept.is_empty()).cloned().collect();
+        let facts = Arc::clone(&settings.facts);
+        Self { models, names, folded, canonical, backends, accepting, facts, generation }
     }
 
     /// All models: in the order of the backends, those of the configuration before those discovered.
@@ -43,18 +56,39 @@ impl CatalogSnapshot {
     }
 
     /// The models of this name, several where several backends serve it. An id comes before an alias, an
-    /// upstream id or `backend/id`, and those before a name that differs only in case.
+    /// upstream id or `backend/id`, those before a name that differs only in case, and last comes another spelling of
+    /// the same model. Empty where nobody serves it, or where the name leaves open which of several is meant.
     pub fn find(&self, name: &str) -> &[Arc<ModelSpec>] {
-        if let Some(found) = self.names.get(name) {
-            return found;
+        match self.resolve(name) {
+            Match::Found(found) => found,
+            Match::Ambiguous(_) => &[],
         }
-        self.folded.get(name.to_lowercase().as_str()).map_or(&[], Vec::as_slice)
+    }
+
+    /// As [`Self::find`], and says where a name is ambiguous.
+    pub fn resolve(&self, name: &str) -> Match<'_> {
+        if let Some(found) = self.names.get(name).or_else(|| self.folded.get(name.to_lowercase().as_str())) {
+            return Match::Found(found);
+        }
+        let identity = identify(name);
+        if identity.family.is_none() {
+            return Match::Found(&[]);
+        }
+        let [exact, keys, lines] = &self.canonical;
+        let open = identity.size.is_none() && identity.variant.is_none();
+        let found = exact
+            .get(identity.canonical.as_str())
+            .or_else(|| keys.get(identity.key().as_str()))
+            .or_else(|| lines.get(identity.line.as_str()).filter(|_| open));
+        let Some(found) = found else { return Match::Found(&[]) };
+        let one = found.iter().all(|spec| spec.about.canonical == found[0].about.canonical);
+        if one { Match::Found(found) } else { Match::Ambiguous(found) }
     }
 
     /// The models that backends take by the shape of their name although nobody lists them.
     pub fn accepting(&self, name: &str) -> Vec<Arc<ModelSpec>> {
-        let takes = |b: &&CatalogBackend| b.accept.iter().any(|pattern| glob::matches(pattern, name));
-        self.accepting.iter().filter(takes).map(|b| Arc::new(merge::plain(b, name))).collect()
+        let takes = |b: &&crate::CatalogBackend| b.accept.iter().any(|pattern| glob::matches(pattern, name));
+        self.accepting.iter().filter(takes).map(|b| Arc::new(merge::plain(b, name, &self.facts))).collect()
     }
 
     /// The backends, in the order of the configuration.
@@ -67,16 +101,25 @@ impl CatalogSnapshot {
         self.generation
     }
 
-    /// When the last backend answered; `None` where none has yet.
-    pub const fn synced_at(&self) -> Option<SystemTime> {
-        self.synced_at
+    /// Unix time of the last good answer of any backend; `None` where none has answered yet.
+    pub fn synced_at(&self) -> Option<u64> {
+        self.backends.iter().filter_map(|state| state.answered_at).max()
     }
 }
 
-fn names(models: &[Arc<ModelSpec>]) -> Names {
+fn names(models: &[Arc<ModelSpec>], canonical: &Names) -> Names {
     let mut ids = Names::new();
     for spec in models {
         ids.entry(spec.id.as_str().into()).or_default().push(Arc::clone(spec));
+    }
+    // the same model under another spelling on another backend
+    for (name, serving) in &mut ids {
+        let twins = canonical.get(name).map(Vec::as_slice).unwrap_or_default();
+        for twin in twins.iter().filter(|twin| is_plain(twin)) {
+            if serving.iter().all(|own| own.backend != twin.backend) {
+                serving.push(Arc::clone(twin));
+            }
+        }
     }
     let mut others = Names::new();
     for spec in models {
@@ -107,4 +150,29 @@ fn folded(models: &[Arc<ModelSpec>], names: &Names) -> Names {
         same.dedup_by(|a, b| Arc::ptr_eq(a, b));
     }
     folded
+}
+
+/// Whether an upstream id names no date and no storage: the model as such.
+fn is_plain(spec: &ModelSpec) -> bool {
+    let identity = identify(&spec.upstream_id);
+    identity.snapshot.is_none() && identity.quantisation.is_none()
+}
+
+/// Models by what they are, whatever they are called: by their canonical id, by that without `instruct`, by their
+/// line alone. Somebody's own tuning answers to its own name only.
+fn canonical(models: &[Arc<ModelSpec>]) -> [Names; 3] {
+    let mut maps = [Names::new(), Names::new(), Names::new()];
+    for spec in models {
+        let Some(id) = spec.about.canonical.as_deref().filter(|_| spec.about.family.is_some()) else {
+            continue;
+        };
+        if identify(&spec.upstream_id).fine_tuned {
+            continue;
+        }
+        let identity = identify(id);
+        for (names, name) in maps.iter_mut().zip([id, identity.key().as_str(), identity.line.as_str()]) {
+            names.entry(name.into()).or_default().push(Arc::clone(spec));
+        }
+    }
+    maps
 }

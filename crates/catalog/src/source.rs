@@ -1,148 +1,163 @@
-//! The model list of a backend: `GET {base_url}/models`, as OpenAI, vLLM, Ollama, LiteLLM and OpenRouter
-//! serve it.
+//! What backends say of their models: one adapter for each kind of server.
+//!
+//! An adapter asks, reads leniently and answers with [`Listed`] models. An entry without a usable id costs only
+//! itself, and so does a figure of an odd shape. No error quotes an answer: it may hold the key that was sent.
+
+mod anthropic;
+mod http;
+mod litellm;
+mod ollama;
+mod openai;
+mod vllm;
 
 use std::time::Duration;
 
-use pointsman_types::{Price, Tokens};
-use reqwest::{Client, Response};
-use secrecy::ExposeSecret;
+use pointsman_types::{BackendKind, Capabilities, Load, ModelKind, Price, Tokens};
+use reqwest::Client;
 use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::CatalogBackend;
+use http::Asker;
 
-/// One model as a backend lists it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One model as a backend describes it. What it does not say is `None`.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Listed {
     pub(crate) id: String,
+    /// Other names that the backend takes for it.
+    pub(crate) aliases: Vec<String>,
+    /// A name that says more than the id: of the deployment behind it, of the weights on a hub.
+    pub(crate) behind: Option<String>,
+    pub(crate) provider: Option<String>,
+    pub(crate) kind: Option<ModelKind>,
     pub(crate) created: Option<u64>,
     pub(crate) context: Option<Tokens>,
+    pub(crate) max_output: Option<Tokens>,
     pub(crate) price: Option<Price>,
+    pub(crate) capabilities: Capabilities,
+    /// Parameters of the weights, such as `7.6B`.
+    pub(crate) parameters: Option<String>,
+    pub(crate) quantisation: Option<String>,
+    /// The backend only forwards it to somebody else's infrastructure.
+    pub(crate) remote: bool,
 }
 
-/// Why there is no list.
+/// A good answer.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Listing {
+    pub(crate) models: Vec<Listed>,
+    /// How busy it is, where it says so.
+    pub(crate) load: Option<Load>,
+}
+
+/// Why there is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ListError {
     /// No connection, or no answer in time.
     Unreachable(String),
     /// An answer that is no list.
     Bad(String),
+    /// The server has no such route.
+    Missing,
 }
 
+/// Asks a backend for its models; all of it within `deadline`.
 pub(crate) async fn list(
     client: &Client,
     backend: &CatalogBackend,
     deadline: Duration,
     max_bytes: usize,
-) -> Result<Vec<Listed>, ListError> {
-    let asked = timeout(deadline, ask(client, backend, max_bytes)).await;
-    asked.unwrap_or_else(|_| Err(ListError::Unreachable(format!("no model list within {deadline:?}"))))
-}
-
-async fn ask(client: &Client, backend: &CatalogBackend, max_bytes: usize) -> Result<Vec<Listed>, ListError> {
-    let mut request = client.get(format!("{}/models", backend.endpoint.base_url));
-    if let Some(key) = &backend.api_key {
-        request = request.bearer_auth(key.expose_secret());
-    }
-    let response = request.send().await.map_err(|e| ListError::Unreachable(describe(e)))?;
-    let status = response.status();
-    if !status.is_success() {
-        return Err(ListError::Bad(format!("the model list answered {status}")));
-    }
-    parse(&read(response, max_bytes).await?)
-}
-
-async fn read(mut response: Response, max_bytes: usize) -> Result<Vec<u8>, ListError> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|e| ListError::Bad(describe(e)))? {
-        if body.len() + chunk.len() > max_bytes {
-            return Err(ListError::Bad(format!("the model list is longer than {max_bytes} bytes")));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
-}
-
-/// An entry without a usable id costs only itself, and so does a figure of an odd shape. No error quotes the
-/// answer: it may hold the key that it was asked with.
-fn parse(body: &[u8]) -> Result<Vec<Listed>, ListError> {
-    let answer: Value =
-        serde_json::from_slice(body).map_err(|e| ListError::Bad(format!("no model list: {e}")))?;
-    match answer.get("data") {
-        Some(Value::Array(entries)) => {
-            let models: Vec<Listed> = entries.iter().filter_map(listed).collect();
-            // a list of something else must not replace what was listed before
-            if models.is_empty() && !entries.is_empty() {
-                return Err(ListError::Bad("no model list: no entry of `data` has an id".to_owned()));
+) -> Result<Listing, ListError> {
+    let asker = Asker { client, backend, max_bytes };
+    let listing = async {
+        match backend.endpoint.kind {
+            BackendKind::LiteLlm => litellm::list(&asker).await,
+            BackendKind::Ollama => ollama::list(&asker).await,
+            BackendKind::Vllm => vllm::list(&asker).await,
+            BackendKind::Anthropic => anthropic::list(&asker).await,
+            BackendKind::OpenAi | BackendKind::OpenRouter | BackendKind::LlamaCpp => {
+                openai::list(&asker).await
             }
-            Ok(models)
         }
-        // Ollama without a model
-        Some(Value::Null) => Ok(Vec::new()),
-        _ => Err(ListError::Bad("no model list: no array `data`".to_owned())),
+    };
+    match timeout(deadline, listing).await {
+        Ok(Err(ListError::Missing)) => Err(ListError::Bad("there is no model list: 404".to_owned())),
+        Ok(result) => result,
+        Err(_) => Err(ListError::Unreachable(format!("no model list within {deadline:?}"))),
     }
 }
 
-fn listed(entry: &Value) -> Option<Listed> {
-    let id = entry.get("id")?.as_str()?;
-    if id.trim().is_empty() || id.chars().any(char::is_control) {
-        return None;
-    }
-    // OpenRouter, then vLLM
-    let context = ["context_length", "max_model_len"].iter().find_map(|name| whole(entry.get(name)?));
-    Some(Listed {
-        id: id.to_owned(),
-        created: entry.get("created").and_then(Value::as_u64),
-        context: context.map(Tokens),
-        price: entry.get("pricing").and_then(price),
+/// Whether a backend lives, by the cheapest route that its kind has; `None` where there is none.
+pub(crate) async fn probe(
+    client: &Client,
+    backend: &CatalogBackend,
+    deadline: Duration,
+) -> Option<Result<(), ListError>> {
+    let route = match backend.endpoint.kind {
+        BackendKind::Vllm | BackendKind::LlamaCpp => "/health",
+        BackendKind::LiteLlm => "/health/liveliness",
+        BackendKind::Ollama => "/api/version",
+        BackendKind::OpenAi | BackendKind::OpenRouter | BackendKind::Anthropic => return None,
+    };
+    let asker = Asker { client, backend, max_bytes: 64 << 10 };
+    let asked = timeout(deadline, asker.bytes(&asker.beside(route))).await;
+    Some(match asked {
+        Ok(Ok(_) | Err(ListError::Missing)) => Ok(()),
+        Ok(Err(error)) => Err(error),
+        Err(_) => Err(ListError::Unreachable(format!("no answer to {route} within {deadline:?}"))),
     })
 }
 
+/// The entries of an array in an answer; an array of something else must not replace what was listed before.
+fn entries<'a>(answer: &'a Value, name: &str) -> Result<&'a [Value], ListError> {
+    match answer.get(name) {
+        Some(Value::Array(entries)) => Ok(entries),
+        // Go's empty list
+        Some(Value::Null) => Ok(&[]),
+        _ => Err(ListError::Bad(format!("no model list: no array `{name}`"))),
+    }
+}
+
+/// Reads all entries; fails where none of several has an id.
+fn read_all(entries: &[Value], read: impl Fn(&Value) -> Option<Listed>) -> Result<Vec<Listed>, ListError> {
+    let models: Vec<Listed> = entries.iter().filter_map(read).collect();
+    if models.is_empty() && !entries.is_empty() {
+        return Err(ListError::Bad("no model list: no entry has an id".to_owned()));
+    }
+    Ok(models)
+}
+
+/// A text that can be the id of a model.
+fn id(value: Option<&Value>) -> Option<String> {
+    let id = value?.as_str()?;
+    (!id.trim().is_empty() && id.len() <= 512 && !id.chars().any(char::is_control)).then(|| id.to_owned())
+}
+
+fn text(value: Option<&Value>) -> Option<String> {
+    value?.as_str().map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned)
+}
+
 /// A whole number above zero, written with or without a fraction of zero.
-fn whole(figure: &Value) -> Option<u64> {
+fn whole(figure: Option<&Value>) -> Option<u64> {
+    let figure = figure?;
     let float = || figure.as_f64().filter(|f| f.fract() == 0.0 && (0.0..1e15).contains(f)).map(|f| f as u64);
     figure.as_u64().or_else(float).filter(|n| *n > 0)
 }
 
-/// OpenRouter: US dollars per token, as strings. Others write numbers, some of them per million tokens: a price
-/// that may be wrong by that much is unknown.
-fn price(pricing: &Value) -> Option<Price> {
-    let per_million = |name: &str| Some(pricing.get(name)?.as_str()?.parse::<f64>().ok()? * 1e6);
-    Price::per_million(per_million("prompt")?, per_million("completion")?)
+fn tokens(figure: Option<&Value>) -> Option<Tokens> {
+    whole(figure).map(Tokens)
 }
 
-fn describe(error: reqwest::Error) -> String {
-    use std::error::Error;
-    // the URL is in the configuration, and may hold what a log should not
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text = format!("{text}: {inner}");
-        source = inner.source();
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lists_of_every_kind() {
-        let list = parse(
-            br#"{"object":"list","data":[{"id":"gpt-4o","created":1715367049,"owned_by":"system"},
-                {"id":"qwen","max_model_len":32768,"created":1.5},{"id":"x/y","context_length":8192,
-                 "pricing":{"prompt":"0.00000015","completion":"0.0000006","image":"0"}},{"id":" "},{"id":"a\nb"},
-                {"id":"z","pricing":{"prompt":"-1","completion":"-1"}}]}"#,
-        )
-        .unwrap();
-        let names: Vec<_> = list.iter().map(|l| l.id.as_str()).collect();
-        assert_eq!(names, ["gpt-4o", "qwen", "x/y", "z"]);
-        assert_eq!(list[1].context, Some(Tokens(32768)));
-        assert_eq!(list[2].price, Price::per_million(0.15, 0.6));
-        assert_eq!(list[3].price, None, "a dynamic price is unknown");
-        assert!(matches!(parse(b"<html>"), Err(ListError::Bad(_))));
-        assert!(matches!(parse(br#"{"models":[]}"#), Err(ListError::Bad(_))));
-    }
+/// US dollars per token, as a string or a number. Half a price is none; a negative one means "it depends".
+fn price(input: Option<&Value>, output: Option<&Value>, cached: Option<&Value>) -> Option<Price> {
+    let per_million = |figure: Option<&Value>| {
+        let figure = figure?;
+        let dollars = figure.as_f64().or_else(|| figure.as_str()?.trim().parse().ok())?;
+        // a dollar a token is nobody's price: the figure is in another unit
+        (0.0..1.0).contains(&dollars).then_some(dollars * 1e6)
+    };
+    let mut price = Price::per_million(per_million(input)?, per_million(output)?)?;
+    price.cached_input =
+        per_million(cached).and_then(|usd| Price::per_million(usd, 0.0)).map(|price| price.input);
+    Some(price)
 }

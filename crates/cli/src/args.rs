@@ -20,8 +20,10 @@ pub(crate) enum Command {
     Route(Route),
     /// Classify prompts by task and industry.
     Classify(Classify),
-    /// List the models that can be routed to.
+    /// List the models that can be routed to, or show one.
     Models(Models),
+    /// What is known of models beyond what backends say: refresh prices from a public list.
+    Catalog(Catalog),
     /// Fit heads for an embedder from labelled prompts, and write an artifact.
     Train(Box<Train>),
     /// Measure: the classifier on labelled prompts, against baselines.
@@ -92,7 +94,62 @@ pub(crate) struct Classify {
 }
 
 #[derive(Debug, ClapArgs)]
+pub(crate) struct Catalog {
+    #[command(subcommand)]
+    pub(crate) action: CatalogAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CatalogAction {
+    /// Read prices from LiteLLM's table or OpenRouter's list, and write them to a file for `[catalog] prices`.
+    Refresh(Refresh),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Refresh {
+    /// A file, or an http(s) URL, with LiteLLM's `model_prices_and_context_window.json` or OpenRouter's
+    /// `/api/v1/models`.
+    #[arg(long, value_name = "FILE|URL")]
+    pub(crate) from: String,
+    /// Where the prices go.
+    #[arg(long, value_name = "FILE", default_value = "prices.toml")]
+    pub(crate) out: PathBuf,
+    /// Only these providers, as the list names them [default: all].
+    #[arg(long, value_name = "PROVIDER", num_args = 1..)]
+    pub(crate) provider: Vec<String>,
+    /// What to write down as the source [default: where it was read from].
+    #[arg(long)]
+    pub(crate) source: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Models {
+    #[command(subcommand)]
+    pub(crate) action: Option<ModelsAction>,
+    #[command(flatten)]
+    pub(crate) list: ListModels,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelsAction {
+    /// Everything that is known of one model, and who says so.
+    Show(ShowModel),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ShowModel {
+    /// Its name, in any spelling.
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) list: ListModels,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ListModels {
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
     /// Use the three simulated backends.

@@ -1,6 +1,7 @@
 //! One file for each command.
 
 pub(crate) mod bench;
+pub(crate) mod catalog;
 pub(crate) mod check;
 pub(crate) mod classify;
 pub(crate) mod embedder;

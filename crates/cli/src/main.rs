@@ -1,4 +1,4 @@
-//! The binary `pointsman`: serve, route, classify, models, check.
+//! The binary `pointsman`: one command a file in `commands`.
 
 mod args;
 mod commands;
@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         Command::Route(route) => commands::route::run(&route),
         Command::Classify(classify) => commands::classify::run(&classify),
         Command::Models(models) => commands::models::run(&models),
+        Command::Catalog(catalog) => commands::catalog::run(&catalog),
         Command::Train(train) => commands::train::run(*train),
         Command::Bench(bench) => commands::bench::run(&bench),
         Command::Embedder(embedder) => commands::embedder::run(&embedder),

@@ -83,6 +83,7 @@ pub(crate) async fn engine(config: &Config, sync: Duration) -> anyhow::Result<En
         dispatchers: DispatcherSettings::default(),
         request_timeout: config.server.request_timeout,
         max_attempts: MAX_ATTEMPTS,
+        ready_models: config.catalog.ready_models,
     };
     let engine = Engine::start(settings).await?;
     // who is late is shown as it is, and followed up by the catalog

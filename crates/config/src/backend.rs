@@ -122,7 +122,9 @@ fn read(value: &Value<'_>, names: &mut HashSet<String>, environment: &Environmen
         local: local.unwrap_or(false),
         simulated: false,
     };
-    if local.is_none() && matches!(kind, Some(BackendKind::Ollama | BackendKind::Vllm)) {
+    if local.is_none()
+        && matches!(kind, Some(BackendKind::Ollama | BackendKind::Vllm | BackendKind::LlamaCpp))
+    {
         value.note(format!(
             "backend `{}` does not say `local = true`: strategy:local passes it over",
             endpoint.id
@@ -153,19 +155,20 @@ fn name(value: &Value<'_>, names: &mut HashSet<String>) -> Option<String> {
 
 fn kind(value: &Value<'_>) -> Option<BackendKind> {
     match value.text()? {
-        // llama.cpp's server speaks plain OpenAI
-        "openai" | "llamacpp" => Some(BackendKind::OpenAi),
+        "openai" => Some(BackendKind::OpenAi),
+        "llamacpp" => Some(BackendKind::LlamaCpp),
+        "anthropic" => Some(BackendKind::Anthropic),
         "litellm" => Some(BackendKind::LiteLlm),
         "ollama" => Some(BackendKind::Ollama),
         "vllm" => Some(BackendKind::Vllm),
         "openrouter" => Some(BackendKind::OpenRouter),
-        later @ ("anthropic" | "gemini") => {
+        later @ "gemini" => {
             value.fail(format!("the {later} dialect is not supported yet"));
             None
         }
         other => {
             value.fail(format!(
-                "unknown kind `{other}`; valid: openai, litellm, ollama, vllm, llamacpp, openrouter"
+                "unknown kind `{other}`; valid: openai, litellm, ollama, vllm, llamacpp, openrouter, anthropic"
             ));
             None
         }
@@ -178,6 +181,7 @@ fn address(section: &mut Section<'_>, kind: Option<BackendKind>) -> Option<Strin
     let default = match kind {
         Some(BackendKind::Ollama) => Some("http://127.0.0.1:11434/v1"),
         Some(BackendKind::OpenRouter) => Some("https://openrouter.ai/api/v1"),
+        Some(BackendKind::Anthropic) => Some("https://api.anthropic.com/v1"),
         _ => None,
     };
     let value = match default {

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use pointsman_catalog::CatalogSettings;
+use pointsman_catalog::{CatalogSettings, Facts};
 use pointsman_classifier::ClassifierSettings;
 use pointsman_decide::Policy;
 use pointsman_latency::LatencySettings;
@@ -102,6 +102,15 @@ impl Config {
             refresh: self.catalog.refresh,
             timeout: self.catalog.timeout,
             max_list_bytes: self.catalog.max_list_bytes,
+            probe: Some(self.catalog.probe),
+            grace: self.catalog.grace,
+            // the file was read when the configuration was
+            facts: self
+                .catalog
+                .prices
+                .as_deref()
+                .and_then(|path| Facts::with_prices(path).ok())
+                .unwrap_or_else(Facts::shipped),
         }
     }
 
@@ -166,7 +175,7 @@ impl Config {
         let policy = root.get("policy").map(|v| policy::read(&v)).unwrap_or_default();
         let classifier =
             root.get("classifier").map(|v| tuning::read_classifier(&v, folder)).unwrap_or_default();
-        let catalog = root.get("catalog").map(|v| tuning::read_catalog(&v)).unwrap_or_default();
+        let catalog = root.get("catalog").map(|v| tuning::read_catalog(&v, folder)).unwrap_or_default();
         let server = root.get("server").map(|v| server::read(&v)).unwrap_or_default();
         let mut policy = policy;
         let mut classifier = classifier;

@@ -32,7 +32,7 @@ enum Url {
     Fixed(&'static str),
 }
 
-const KNOWN: [Known; 5] = [
+const KNOWN: [Known; 6] = [
     Known {
         name: "ollama",
         kind: BackendKind::Ollama,
@@ -64,6 +64,14 @@ const KNOWN: [Known; 5] = [
         trigger: "OPENAI_API_KEY",
         url: Url::Variable("OPENAI_BASE_URL", "https://api.openai.com/v1"),
         key: Some("OPENAI_API_KEY"),
+        local: false,
+    },
+    Known {
+        name: "anthropic",
+        kind: BackendKind::Anthropic,
+        trigger: "ANTHROPIC_API_KEY",
+        url: Url::Variable("ANTHROPIC_BASE_URL", "https://api.anthropic.com/v1"),
+        key: Some("ANTHROPIC_API_KEY"),
         local: false,
     },
     Known {
@@ -140,7 +148,6 @@ fn idle_variables(environment: &Environment, report: &Report) {
             report.outside(Severity::Warning, Origin::Environment, name, why);
         }
     };
-    warn("ANTHROPIC_API_KEY", "the anthropic dialect is not supported yet: no backend is made from it");
     if !set("OPENAI_API_KEY") {
         warn(
             "OPENAI_BASE_URL",

@@ -48,6 +48,7 @@ fn read(value: &Value<'_>, names: &mut HashSet<String>, endpoint: &Endpoint) -> 
         capabilities,
         quality,
         created: None,
+        about: pointsman_types::About::default(),
     })
 }
 

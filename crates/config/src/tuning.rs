@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use pointsman_catalog::Facts;
 use pointsman_classifier::{ArtifactSource, ClassifierSettings, Mode};
 
 use crate::reader::Value;
@@ -15,7 +16,7 @@ pub(crate) const MINUTE: Duration = Duration::from_mins(1);
 pub(crate) const DAY: Duration = Duration::from_hours(24);
 
 /// How the catalog is kept fresh.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CatalogConfig {
     /// Time between two syncs of one backend.
     pub refresh: Duration,
@@ -23,16 +24,32 @@ pub struct CatalogConfig {
     pub timeout: Duration,
     /// Longest model list that is read, in bytes.
     pub max_list_bytes: usize,
+    /// Time between two probes of backends that have a cheap route for them.
+    pub probe: Duration,
+    /// How long a model that is no longer listed stays, stale.
+    pub grace: Duration,
+    /// A refreshed price table over the shipped one.
+    pub prices: Option<PathBuf>,
+    /// Routable models without which the process is not ready.
+    pub ready_models: usize,
 }
 
 impl Default for CatalogConfig {
     fn default() -> Self {
-        Self { refresh: MINUTE, timeout: Duration::from_secs(10), max_list_bytes: 16 << 20 }
+        Self {
+            refresh: MINUTE,
+            timeout: Duration::from_secs(10),
+            max_list_bytes: 16 << 20,
+            probe: Duration::from_secs(15),
+            grace: MINUTE * 10,
+            prices: None,
+            ready_models: 1,
+        }
     }
 }
 
-/// Reads `[catalog]` over the defaults.
-pub(crate) fn read_catalog(value: &Value<'_>) -> CatalogConfig {
+/// Reads `[catalog]` over the defaults. `folder` is where the file is: relative paths start there.
+pub(crate) fn read_catalog(value: &Value<'_>, folder: &Path) -> CatalogConfig {
     let mut catalog = CatalogConfig::default();
     let Some(mut section) = value.section() else { return catalog };
     if let Some(time) = section.get("refresh").and_then(|v| v.duration(SECOND..=DAY)) {
@@ -41,6 +58,21 @@ pub(crate) fn read_catalog(value: &Value<'_>) -> CatalogConfig {
     if let Some(time) = section.get("timeout").and_then(|v| v.duration(MILLISECOND * 10..=MINUTE * 10)) {
         catalog.timeout = time;
     }
+    if let Some(time) = section.get("probe").and_then(|v| v.duration(SECOND..=DAY)) {
+        catalog.probe = time;
+    }
+    if let Some(time) = section.get("grace").and_then(|v| v.duration(Duration::ZERO..=DAY)) {
+        catalog.grace = time;
+    }
+    if let Some(models) = section.get("ready_models").and_then(|v| v.size(0..=1_000_000)) {
+        catalog.ready_models = models;
+    }
+    catalog.prices = section.get("prices").and_then(|v| {
+        let path = folder.join(v.text()?);
+        // read in full, so that a mistake in it is found here and not at the first request
+        Facts::with_prices(&path).map_err(|e| v.fail(e.to_string())).ok()?;
+        Some(path)
+    });
     section.finish();
     catalog
 }

@@ -28,14 +28,15 @@ pub struct Candidate {
     pub spec: Arc<ModelSpec>,
     /// Recent latencies and failures.
     pub latency: LatencyView,
-    /// Its backend could not be reached at the last sync: a last resort.
+    /// Its backend could not be reached at the last sync, or no longer lists it: a last resort.
     pub unreachable: bool,
 }
 
 impl Candidate {
     /// A candidate of a backend in this state.
     pub fn new(spec: Arc<ModelSpec>, latency: LatencyView, health: &Health) -> Self {
-        Self { spec, latency, unreachable: matches!(health, Health::Unreachable { .. }) }
+        let unreachable = matches!(health, Health::Unreachable { .. }) || spec.about.stale_since.is_some();
+        Self { spec, latency, unreachable }
     }
 }
 

@@ -123,5 +123,6 @@ fn spec(id: &str, backend: &str, context: u64, quality: &[(Task, f32)]) -> Model
         capabilities: Capabilities::default(),
         quality: Quality::stated(quality),
         created: None,
+        about: pointsman_types::About::default(),
     }
 }

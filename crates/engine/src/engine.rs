@@ -55,6 +55,7 @@ pub(crate) struct Limits {
     pub(crate) decide: Duration,
     pub(crate) request: Duration,
     pub(crate) max_attempts: usize,
+    pub(crate) ready_models: usize,
 }
 
 /// Whether the engine can serve, and if not, why.
@@ -256,7 +257,8 @@ impl Engine {
 
     /// The counters in the text format of Prometheus.
     pub fn metrics_text(&self) -> String {
-        self.inner.recorder.metrics.encode(self.catalog().backends(), &self.queues())
+        let changes = self.inner.catalog.changes();
+        self.inner.recorder.metrics.encode(self.catalog().backends(), &self.queues(), changes)
     }
 
     /// Whether it can serve: at least one routable model, and no actor given up.
@@ -269,8 +271,11 @@ impl Engine {
             .into_iter()
             .map(|name| format!("actor {name} failed too often"))
             .collect();
-        if catalog.models().is_empty() {
-            reasons.push("no model in the catalog".to_owned());
+        let routable = catalog.models().iter().filter(|spec| spec.about.stale_since.is_none()).count();
+        let needed = self.inner.limits.ready_models;
+        if routable < needed {
+            let named = if routable == 0 { "no model".to_owned() } else { format!("{routable} models") };
+            reasons.push(format!("{named} in the catalog, {needed} needed"));
         }
         Readiness { ready: reasons.is_empty(), reasons, models: catalog.models().len() }
     }

@@ -100,6 +100,7 @@ impl EngineError {
             Self::Request(_) => "bad_request",
             Self::NotSupported { .. } => "not_supported",
             Self::NoRoute(NoRoute::UnknownModel { .. }) => "unknown_model",
+            Self::NoRoute(NoRoute::AmbiguousModel { .. }) => "ambiguous_model",
             Self::NoRoute(_) => "no_route",
             Self::Actor { .. } => "overloaded",
             Self::AllFailed { .. } => "all_failed",

@@ -3,6 +3,7 @@
 use std::sync::{Arc, atomic::AtomicU64};
 
 use pointsman_actors::QueueStats;
+use pointsman_catalog::{ChangeCounts, ChangeKind};
 use pointsman_types::{BackendState, Health, Observation, Price, RouteReason, Tokens};
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text::encode},
@@ -55,6 +56,11 @@ struct QueueLabel {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ChangeLabel {
+    change: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReasonLabel {
     reason: Text,
 }
@@ -74,6 +80,9 @@ pub struct Metrics {
     cost: Family<BackendLabel, Counter<f64, AtomicU64>>,
     backend_up: Family<BackendLabel, Gauge>,
     models: Family<BackendLabel, Gauge>,
+    running: Family<BackendLabel, Gauge>,
+    waiting: Family<BackendLabel, Gauge>,
+    changes: Family<ChangeLabel, Gauge>,
     queue_depth: Family<QueueLabel, Gauge>,
     queue_rejected: Family<QueueLabel, Gauge>,
     restarts: Family<QueueLabel, Gauge>,
@@ -104,6 +113,9 @@ impl Default for Metrics {
             cost: Family::default(),
             backend_up: Family::default(),
             models: Family::default(),
+            running: Family::default(),
+            waiting: Family::default(),
+            changes: Family::default(),
             queue_depth: Family::default(),
             queue_rejected: Family::default(),
             restarts: Family::default(),
@@ -131,6 +143,13 @@ impl Metrics {
         r.register_with_unit("classification", "Wait for the classifier", Unit::Seconds, classification);
         r.register("tokens", "Tokens as the backends counted them", self.tokens.clone());
         r.register("cost_usd", "Cost in US dollars where the price is known", self.cost.clone());
+        r.register("backend_running", "Requests that a backend says it works on", self.running.clone());
+        r.register("backend_waiting", "Requests that a backend says wait in it", self.waiting.clone());
+        r.register(
+            "catalog_changes",
+            "Models that appeared, changed, vanished or left",
+            self.changes.clone(),
+        );
         r.register("backend_up", "1 unless the backend could not be reached", self.backend_up.clone());
         r.register("models", "Routable models", self.models.clone());
         r.register("queue_depth", "Messages waiting or being handled", self.queue_depth.clone());
@@ -177,12 +196,25 @@ impl Metrics {
     }
 
     /// Everything in the text format of Prometheus, with the gauges as they are now.
-    pub(crate) fn encode(&self, backends: &[BackendState], queues: &[QueueStats]) -> String {
+    pub(crate) fn encode(
+        &self,
+        backends: &[BackendState],
+        queues: &[QueueStats],
+        changes: &ChangeCounts,
+    ) -> String {
+        for kind in ChangeKind::ALL {
+            let label = ChangeLabel { change: kind.as_str() };
+            self.changes.get_or_create(&label).set(gauge(changes.get(kind)));
+        }
         for state in backends {
             let label = BackendLabel { backend: Text(state.endpoint.id.as_str().into()) };
             let up = !matches!(state.health, Health::Unreachable { .. });
             self.backend_up.get_or_create(&label).set(i64::from(up));
             self.models.get_or_create(&label).set(gauge(state.models as u64));
+            if let Some(load) = state.load {
+                self.running.get_or_create(&label).set(load.running as i64);
+                self.waiting.get_or_create(&label).set(load.waiting as i64);
+            }
         }
         for queue in queues {
             let label = QueueLabel { actor: Text(Arc::clone(&queue.name)) };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pointsman_catalog::CatalogSnapshot;
+use pointsman_catalog::{CatalogSnapshot, Match};
 use pointsman_protocol::ChatRequest;
 use pointsman_types::{ModelForm, NoRoute, RouteRequest};
 
@@ -32,12 +32,16 @@ pub(crate) fn resolve(
     }
 }
 
-/// The names nearest to one that nobody has, best first.
+/// The names nearest to one that nobody has, best first; or all that a name may mean.
 pub(crate) fn unknown_model(
     name: &str,
     snapshot: &CatalogSnapshot,
     aliases: &BTreeMap<String, ModelForm>,
 ) -> NoRoute {
+    if let Match::Ambiguous(found) = snapshot.resolve(name) {
+        let candidates = found.iter().map(|spec| spec.id.to_string()).collect();
+        return NoRoute::AmbiguousModel { name: name.to_owned(), candidates };
+    }
     let wanted = name.to_lowercase();
     let known = snapshot.models().iter().map(|spec| spec.id.as_str());
     let mut near: Vec<(f64, &str)> = known

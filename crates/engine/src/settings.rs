@@ -28,6 +28,8 @@ pub struct EngineSettings {
     pub dispatchers: DispatcherSettings,
     /// From the request to its first content byte, over all attempts.
     pub request_timeout: Duration,
+    /// Routable models without which it is not ready.
+    pub ready_models: usize,
     /// The most candidates that are tried for one request.
     pub max_attempts: usize,
 }

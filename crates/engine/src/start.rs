@@ -52,6 +52,7 @@ impl Engine {
             decide: settings.dispatchers.deadline,
             request: settings.request_timeout,
             max_attempts: settings.max_attempts,
+            ready_models: settings.ready_models,
         };
         let inner = Inner {
             supervisor,

@@ -122,6 +122,13 @@ impl From<NoRoute> for HttpError {
                 let body = ErrorBody::new(ErrorType::InvalidRequestError, "model_not_found", message);
                 Self::new(StatusCode::NOT_FOUND, &body.param("model"))
             }
+            NoRoute::AmbiguousModel { name, candidates } => {
+                let names: Vec<_> = candidates.iter().map(|n| format!("`{n}`")).collect();
+                let message =
+                    format!("the name `{name}` leaves open which model is meant: {}", names.join(", "));
+                let body = ErrorBody::new(ErrorType::InvalidRequestError, "ambiguous_model", message);
+                Self::new(StatusCode::BAD_REQUEST, &body.param("model"))
+            }
             NoRoute::Nothing { removed, .. } => Self::nothing(&removed),
             _ => {
                 let message = "the catalog has no models: no backend is configured or none has answered yet";

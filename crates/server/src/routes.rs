@@ -46,6 +46,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/readyz", get(status::readyz))
         .route("/metrics", get(status::metrics))
         .route("/admin/v1/embedder", put(admin::swap).get(admin::embedders))
+        .route("/admin/v1/catalog/sync", post(admin::sync))
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
         .with_state(app)

@@ -199,6 +199,14 @@ pub enum NoRoute {
         /// The nearest names, best first.
         nearest: Vec<String>,
     },
+    /// A name leaves open which of several models is meant.
+    #[error("the name `{name}` leaves open which model is meant")]
+    AmbiguousModel {
+        /// What was asked for.
+        name: String,
+        /// Those that it may mean.
+        candidates: Vec<String>,
+    },
     /// The catalog holds no model at all.
     #[error("the catalog has no models")]
     EmptyCatalog,

@@ -11,6 +11,7 @@ mod labels;
 mod latency;
 mod model;
 mod observation;
+mod origin;
 mod request;
 mod units;
 
@@ -20,7 +21,10 @@ pub use form::{FormError, ModelForm};
 pub use ids::{BackendId, ModelId, RequestId};
 pub use labels::{Capability, Industry, ParseLabelError, Strategy, Task};
 pub use latency::LatencyView;
-pub use model::{BackendKind, BackendState, Capabilities, Endpoint, Health, ModelKind, ModelSpec, Quality};
+pub use model::{
+    BackendKind, BackendState, Capabilities, Endpoint, Health, Load, ModelKind, ModelSpec, Quality,
+};
 pub use observation::{Observation, Outcome};
+pub use origin::{About, Document, Fact, Origin, Origins};
 pub use request::{RequestFeatures, RouteOptions, RouteRequest};
 pub use units::{MicroUsd, Price, Score, Tokens};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::{BackendId, Capability, ModelId, Price, Task, Tokens};
+use crate::{About, BackendId, Capability, ModelId, Price, Task, Tokens};
 
 /// What a model is served for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -67,6 +67,11 @@ impl Quality {
     /// Uncertainty of a figure that a person wrote into the configuration.
     pub const STATED_SIGMA: f32 = 0.05;
 
+    /// The mean over the tasks.
+    pub fn mean(&self) -> f32 {
+        self.mu.iter().sum::<f32>() / Task::COUNT as f32
+    }
+
     /// Stated figures for some tasks. A task without one gets the mean of the stated ones, twice as
     /// uncertain as an unknown is not: halfway between stated and unknown.
     pub fn stated(figures: &[(Task, f32)]) -> Self {
@@ -112,6 +117,8 @@ pub struct ModelSpec {
     pub quality: Quality,
     /// Unix time of creation, as the backend reports it.
     pub created: Option<u64>,
+    /// Who it is, and the origins of these facts.
+    pub about: About,
 }
 
 /// The protocol family of a backend.
@@ -128,6 +135,10 @@ pub enum BackendKind {
     LiteLlm,
     /// OpenRouter.
     OpenRouter,
+    /// The server of llama.cpp.
+    LlamaCpp,
+    /// Anthropic, through its OpenAI-compatible routes.
+    Anthropic,
 }
 
 /// Where a backend is. Holds no secret.
@@ -188,4 +199,19 @@ pub struct BackendState {
     pub health: Health,
     /// How many models it serves.
     pub models: usize,
+    /// Unix time of its last good answer.
+    pub answered_at: Option<u64>,
+    /// How busy it says it is.
+    pub load: Option<Load>,
+}
+
+/// How busy a server says it is.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Load {
+    /// Requests that it works on.
+    pub running: f64,
+    /// Requests that wait in it.
+    pub waiting: f64,
+    /// Share of its key-value cache in use, 0..=1.
+    pub cache: Option<f64>,
 }

@@ -142,7 +142,27 @@ async fn the_catalog_lists_what_runs_and_what_is_virtual() {
     let gateway = Gateway::demo().await;
     let (status, list) = gateway.get("/v1/models").await;
     let ids: Vec<_> = list["data"].as_array().unwrap().iter().map(|m| m["id"].as_str().unwrap()).collect();
-    assert_eq!((status, ids), (200, vec!["auto", "demo-code", "demo-reasoner", "demo-local"]));
+    assert_eq!((status, ids.len(), ids[0]), (200, 18, "auto"), "{ids:?}");
+    assert!(ids.contains(&"strategy:cost") && ids.contains(&"industry:legal"));
+    assert_eq!(ids[15..], ["demo-code", "demo-reasoner", "demo-local"]);
+    for (query, expected) in [
+        ("sort=price", vec!["demo-local", "demo-code", "demo-reasoner"]),
+        ("sort=quality&capability=vision", vec!["demo-reasoner"]),
+        ("local=true", vec!["demo-local"]),
+        ("family=qwen", vec![]),
+    ] {
+        let (_, list) = gateway.get(&format!("/v1/models?{query}")).await;
+        let data = list["data"].as_array().unwrap();
+        let ids: Vec<_> = data.iter().map(|m| m["id"].as_str().unwrap()).collect();
+        assert!(
+            ids.ends_with(&expected)
+                && ids.len() == expected.len() + if query == "sort=price" { 15 } else { 0 },
+            "{query}: {ids:?}"
+        );
+    }
+    for query in ["sort=luck", "capability=sight", "lokal=true"] {
+        assert_eq!(gateway.get(&format!("/v1/models?{query}")).await.0, 400, "{query}");
+    }
     let (status, model) = gateway.get("/v1/models/demo-code").await;
     assert_eq!((status, &model["pricing"]["prompt"]), (200, &json!("0.000001")));
     let (status, error) = gateway.get("/v1/models/demo-cod").await;

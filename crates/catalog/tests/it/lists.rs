@@ -40,7 +40,8 @@ async fn recorded_lists_of_real_servers_are_read() {
     let openrouter = over(include_str!("../fixtures/openrouter.json")).await;
     assert_eq!(openrouter.health(0), Health::Up);
     let claude = Arc::clone(&openrouter.catalog.snapshot().find("anthropic/claude-sonnet-4.5")[0]);
-    assert_eq!((claude.context, claude.price), (Some(Tokens(1_000_000)), Price::per_million(3.0, 15.0)));
+    let price = Price { input: 3_000_000, output: 15_000_000, cached_input: Some(300_000) };
+    assert_eq!((claude.context, claude.price), (Some(Tokens(1_000_000)), Some(price)));
 }
 
 /// Ollama without a model writes `null` (an empty slice in Go).
@@ -67,12 +68,15 @@ async fn an_odd_entry_or_figure_costs_only_itself() {
     let snapshot = f.catalog.snapshot();
     let known = |name: &str| {
         let spec = &snapshot.find(name)[0];
-        (spec.context, spec.price, spec.created)
+        // own infrastructure: what it says of prices is not believed, and tokens have none
+        let origin = spec.about.origins.get(Fact::Price).map(Origin::as_str);
+        (spec.context, origin, spec.created)
     };
-    assert_eq!(known("good"), (Some(Tokens(8192)), None, None));
-    assert_eq!(known("float"), (Some(Tokens(8192)), None, None));
+    let own = Some("own_infrastructure");
+    assert_eq!(known("good"), (Some(Tokens(8192)), own, None));
+    assert_eq!(known("float"), (Some(Tokens(8192)), own, None));
     for name in ["text", "numbers", "shapes", "infinite"] {
-        assert_eq!(known(name), (None, None, None), "{name}");
+        assert_eq!(known(name), (None, own, None), "{name}");
     }
 }
 

@@ -11,9 +11,9 @@ use std::{
 };
 
 use pointsman_actors::{RestartSettings, Supervisor};
-use pointsman_catalog::{CatalogBackend, CatalogHandle, CatalogSettings};
+use pointsman_catalog::{CatalogBackend, CatalogHandle, CatalogSettings, ChangeKind};
 use pointsman_types::{
-    BackendKind, Capabilities, Endpoint, Health, ModelKind, ModelSpec, Price, Quality, Tokens,
+    BackendKind, Capabilities, Endpoint, Fact, Health, ModelKind, ModelSpec, Origin, Price, Quality, Tokens,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -106,6 +106,7 @@ fn stated(id: &str, upstream: &str) -> ModelSpec {
         capabilities: Capabilities::default(),
         quality: Quality::UNKNOWN,
         created: None,
+        about: pointsman_types::About::default(),
     }
 }
 
@@ -116,13 +117,21 @@ struct Fixture {
 
 impl Fixture {
     async fn over(backends: Vec<CatalogBackend>, refresh: Duration) -> Self {
+        Self::with(backends, |settings| settings.refresh = refresh).await
+    }
+
+    async fn with(backends: Vec<CatalogBackend>, change: impl FnOnce(&mut CatalogSettings)) -> Self {
         let supervisor = Supervisor::start(RestartSettings::default()).await.unwrap();
-        let settings = CatalogSettings {
+        let mut settings = CatalogSettings {
             backends,
-            refresh,
+            refresh: NEVER,
             timeout: Duration::from_millis(300),
             max_list_bytes: 10_000,
+            probe: None,
+            grace: Duration::from_mins(10),
+            facts: Arc::default(),
         };
+        change(&mut settings);
         let catalog = CatalogHandle::start(&supervisor, settings).await.unwrap();
         let fixture = Self { _supervisor: supervisor, catalog };
         fixture.sync().await;
@@ -135,6 +144,11 @@ impl Fixture {
 
     fn ids(&self) -> Vec<String> {
         self.catalog.snapshot().models().iter().map(|m| m.id.to_string()).collect()
+    }
+
+    /// Appeared, returned, changed, vanished, left.
+    fn change_counts(&self) -> [u64; 5] {
+        ChangeKind::ALL.map(|kind| self.catalog.changes().get(kind))
     }
 
     fn health(&self, i: usize) -> Health {

@@ -35,6 +35,9 @@ async fn models_of_the_configuration_are_there_before_any_answer() {
         refresh: NEVER,
         timeout: NEVER,
         max_list_bytes: 10_000,
+        probe: None,
+        grace: Duration::from_mins(10),
+        facts: Arc::default(),
     };
     let catalog = CatalogHandle::start(&supervisor, settings).await.unwrap();
     assert_eq!(catalog.snapshot().find("mine").len(), 1);
@@ -98,29 +101,78 @@ async fn many_syncs_at_once_are_two_rounds() {
 }
 
 #[tokio::test]
-async fn a_model_that_is_no_longer_listed_is_gone() {
+async fn a_model_that_is_no_longer_listed_is_stale_for_a_while_and_then_gone() {
     let a = Lister::start(listing(&["old", "new"])).await;
     let f = Fixture::over(vec![backend("a", &a.url)], NEVER).await;
     a.answers(listing(&["new"]));
     f.sync().await;
+    assert_eq!(f.ids(), ["new", "old"]);
+    assert!(f.catalog.snapshot().find("old")[0].about.stale_since.is_some());
+    assert_eq!(f.change_counts(), [0, 0, 0, 1, 0]);
+    a.answers(listing(&["new", "old", "newer"]));
+    f.sync().await;
+    assert!(f.catalog.snapshot().models().iter().all(|m| m.about.stale_since.is_none()));
+    assert_eq!(f.change_counts(), [1, 1, 0, 1, 0]);
+
+    let f = Fixture::with(vec![backend("a", &a.url)], |settings| settings.grace = Duration::ZERO).await;
+    a.answers(listing(&["new"]));
+    f.sync().await;
     assert_eq!(f.ids(), ["new"]);
     assert!(f.found("old").is_empty() && f.found("a/old").is_empty());
+    assert_eq!(f.change_counts(), [0, 0, 0, 2, 2]);
 }
 
-/// `synced_at` is when a backend last answered: an answer without news counts, a failure does not.
+/// `answered_at` is when a backend last answered: a failure does not count.
 #[tokio::test]
 async fn the_time_of_the_last_answer_is_that_of_the_last_answer() {
     let a = Lister::start(listing(&["m"])).await;
-    let b = Lister::start(listing(&["n"])).await;
-    let f = Fixture::over(vec![backend("a", &a.url), backend("b", &b.url)], NEVER).await;
+    let f = Fixture::over(vec![backend("a", &a.url)], NEVER).await;
     let at = || f.catalog.snapshot().synced_at().unwrap();
     let first = at();
+    a.answers(http("500 Oops", "", ""));
+    // the clock counts seconds
+    tokio::time::sleep(Duration::from_millis(1100)).await;
     f.sync().await;
-    let second = at();
-    assert_ne!(second, first, "an answer without news counts");
-    for lister in [&a, &b] {
-        lister.answers(http("500 Oops", "", ""));
+    assert_eq!(at(), first, "nobody answered");
+    a.answers(listing(&["m"]));
+    f.sync().await;
+    assert!(at() > first, "an answer without news counts");
+}
+
+/// Far sooner than the next round.
+#[tokio::test]
+async fn a_backend_that_failed_is_asked_again_soon() {
+    let a = Lister::start(http("500 Oops", "", "")).await;
+    let f = Fixture::over(vec![backend("a", &a.url)], NEVER).await;
+    a.answers(listing(&["m"]));
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while f.ids().is_empty() {
+        assert!(Instant::now() < deadline, "it was never asked again");
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    f.sync().await;
-    assert_eq!(at(), second, "nobody answered");
+    assert_eq!(f.health(0), Health::Up);
+}
+
+/// Between two rounds a probe finds out that a backend is gone, and that it is back.
+#[tokio::test]
+async fn probes_see_a_backend_go_and_come_back() {
+    let a = Lister::start(listing(&["m"])).await;
+    let mut probed = backend("a", &a.url);
+    probed.endpoint.kind = BackendKind::Vllm;
+    let every = Some(Duration::from_millis(50));
+    let f = Fixture::with(vec![probed], |settings| settings.probe = every).await;
+    assert_eq!(f.health(0), Health::Up);
+    let until = async |wanted: fn(&Health) -> bool| {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !wanted(&f.health(0)) {
+            assert!(Instant::now() < deadline, "{:?}", f.health(0));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    // silent: past the deadline of 300 ms
+    a.answers(String::new());
+    until(|health| matches!(health, Health::Unreachable { .. })).await;
+    assert_eq!(f.ids(), ["m"], "what it served stays");
+    a.answers(listing(&["m"]));
+    until(|health| *health == Health::Up).await;
 }

@@ -99,6 +99,9 @@ fn explain(error: &EngineError) {
         EngineError::NoRoute(NoRoute::UnknownModel { nearest, .. }) if !nearest.is_empty() => {
             complain(&format!("did you mean {}?", nearest.join(", ")));
         }
+        EngineError::NoRoute(NoRoute::AmbiguousModel { candidates, .. }) => {
+            complain(&format!("it may be {}", candidates.join(", ")));
+        }
         EngineError::NoRoute(NoRoute::Nothing { removed, .. }) => {
             for r in removed {
                 complain(&format!("  {}: {}", r.spec.id, r.why));

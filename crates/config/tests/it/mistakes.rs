@@ -13,7 +13,7 @@ fn a_file_with_many_mistakes_gets_all_of_them_reported_at_once() {
     pointsman.toml:2: listen: `everywhere` is not an address and a port, for example 127.0.0.1:8080
     pointsman.toml:3: worker_threads: unknown key; valid here: listen, backends, aliases, policy, classifier, catalog, server, classes, rules
     pointsman.toml:5: backends[0].base_url: missing
-    pointsman.toml:7: backends[0].kind: unknown kind `opnai`; valid: openai, litellm, ollama, vllm, llamacpp, openrouter
+    pointsman.toml:7: backends[0].kind: unknown kind `opnai`; valid: openai, litellm, ollama, vllm, llamacpp, openrouter, anthropic
     pointsman.toml:8: backends[0].bse_url: unknown key; did you mean `base_url`?
     pointsman.toml:9: backends[0].local: expected true or false, found a string
     pointsman.toml:10: backends[0].max_concurrency: 0 is not between 1 and 100000
@@ -25,7 +25,7 @@ fn a_file_with_many_mistakes_gets_all_of_them_reported_at_once() {
     pointsman.toml:17: backends[1].api_key: secrets do not belong in this file: put the name of an environment variable under api_key_env
     pointsman.toml:18: backends[1].accept: expected an array, found a string
     pointsman.toml:21: backends[2].name: a name has at most 64 letters, digits, `-`, `_` and `.`
-    pointsman.toml:22: backends[2].kind: the anthropic dialect is not supported yet
+    pointsman.toml:22: backends[2].kind: the gemini dialect is not supported yet
     pointsman.toml:23: backends[2].base_url: a base URL starts with http:// or https://
     pointsman.toml:24: backends[2].api_key_env: looks like a key: give the name of an environment variable that holds it, never the secret
     pointsman.toml:26: backends[2].models[0].price.output: missing
@@ -93,7 +93,7 @@ accept = "ft:*"
 
 [[backends]]
 name = "cloud 9"
-kind = "anthropic"
+kind = "gemini"
 base_url = "gpu:8000"
 api_key_env = "sk-hunter2"
 models = [

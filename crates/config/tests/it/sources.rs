@@ -40,6 +40,7 @@ fn the_environment_alone_is_enough() {
         ("LITELLM_BASE_URL", "http://proxy:4000"),
         ("LITELLM_API_KEY", "k-litellm"),
         ("OPENAI_API_KEY", " k-openai\n"),
+        ("ANTHROPIC_API_KEY", "k"),
         ("OPENROUTER_API_KEY", "k-openrouter"),
         ("POINTSMAN_LISTEN", "0.0.0.0:9000"),
     ])
@@ -49,6 +50,7 @@ fn the_environment_alone_is_enough() {
     vllm Vllm http://gpu:8000/v1 local=true key=- discover=true
     litellm LiteLlm http://proxy:4000/v1 local=false key=k-litellm discover=true
     openai OpenAi https://api.openai.com/v1 local=false key=k-openai discover=true
+    anthropic Anthropic https://api.anthropic.com/v1 local=false key=k discover=true
     openrouter OpenRouter https://openrouter.ai/api/v1 local=false key=k-openrouter discover=true
     ");
     assert_snapshot!(config.notes.join("\n"), @r"
@@ -56,6 +58,7 @@ fn the_environment_alone_is_enough() {
     backend `vllm` at http://gpu:8000/v1 found from VLLM_BASE_URL
     backend `litellm` at http://proxy:4000/v1 found from LITELLM_BASE_URL
     backend `openai` at https://api.openai.com/v1 found from OPENAI_API_KEY
+    backend `anthropic` at https://api.anthropic.com/v1 found from ANTHROPIC_API_KEY
     backend `openrouter` at https://openrouter.ai/api/v1 found from OPENROUTER_API_KEY
     ");
     assert_eq!(config.listen.to_string(), "0.0.0.0:9000");
@@ -64,15 +67,9 @@ fn the_environment_alone_is_enough() {
 
 #[test]
 fn variables_that_change_nothing_are_warned_about_and_bad_ones_are_errors() {
-    let config = from_environment(&[
-        ("ANTHROPIC_API_KEY", "k"),
-        ("OPENAI_BASE_URL", "http://host"),
-        ("LITELLM_API_KEY", "k"),
-    ])
-    .unwrap();
+    let config = from_environment(&[("OPENAI_BASE_URL", "http://host"), ("LITELLM_API_KEY", "k")]).unwrap();
     let warnings: Vec<_> = config.warnings.iter().map(ToString::to_string).collect();
     assert_snapshot!(warnings.join("\n"), @r"
-    environment: ANTHROPIC_API_KEY: warning: the anthropic dialect is not supported yet: no backend is made from it
     environment: LITELLM_API_KEY: warning: has no effect without LITELLM_BASE_URL
     environment: OPENAI_BASE_URL: warning: has no effect without OPENAI_API_KEY; a server without keys goes into the file
     ");

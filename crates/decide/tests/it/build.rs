@@ -24,6 +24,7 @@ pub(crate) fn spec(id: &str, q: f32, price: Option<f64>) -> ModelSpec {
         capabilities: Capabilities::exactly(&[Capability::Tools, Capability::Json]),
         quality: Quality { mu: [q; Task::COUNT], sigma: [0.05; Task::COUNT] },
         created: None,
+        about: pointsman_types::About::default(),
     }
 }
 

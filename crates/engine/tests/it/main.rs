@@ -34,6 +34,9 @@ fn settings(upstream: &Upstream) -> EngineSettings {
             refresh: Duration::from_mins(1),
             timeout: Duration::from_secs(5),
             max_list_bytes: 1 << 20,
+            probe: None,
+            grace: Duration::from_mins(10),
+            facts: std::sync::Arc::default(),
         },
         latency: LatencySettings::default(),
         classifier: ClassifierSettings { deadline: Duration::from_secs(5), ..ClassifierSettings::default() },
@@ -50,6 +53,7 @@ fn settings(upstream: &Upstream) -> EngineSettings {
         dispatchers: DispatcherSettings::default(),
         request_timeout: Duration::from_secs(5),
         max_attempts: 3,
+        ready_models: 1,
     }
 }
 

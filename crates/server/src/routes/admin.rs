@@ -1,6 +1,6 @@
 //! The admin routes: closed where no admin key is set.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use axum::{
     body::Body,
@@ -14,9 +14,13 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::json;
 use subtle::ConstantTimeEq;
+use tokio::time::Instant;
 
 use super::{App, json};
 use crate::{body, errors::HttpError};
+
+/// How long a sync on demand may take: longer than any single list.
+const SYNC: Duration = Duration::from_mins(1);
 
 /// Whether the request carries the admin key, as `Authorization: Bearer`.
 fn allowed(app: &App, headers: &HeaderMap) -> Result<(), HttpError> {
@@ -41,6 +45,18 @@ pub(super) async fn embedders(State(app): State<App>, headers: HeaderMap) -> Res
         Ok(()) => json(&json!({ "object": "list", "data": app.engine.embedders() })),
         Err(error) => error.into_response(),
     }
+}
+
+/// `POST /admin/v1/catalog/sync`: asks all backends now, and answers with what they are when the last has.
+pub(super) async fn sync(State(app): State<App>, headers: HeaderMap) -> Response {
+    if let Err(error) = allowed(&app, &headers) {
+        return error.into_response();
+    }
+    if let Err(error) = app.engine.sync_catalog(Instant::now() + SYNC).await {
+        return HttpError::from(error).into_response();
+    }
+    let catalog = app.engine.catalog();
+    json(&json!({ "models": catalog.models().len(), "backends": catalog.backends() }))
 }
 
 /// What `PUT /admin/v1/embedder` takes.

@@ -1,14 +1,16 @@
 //! `GET /v1/models`: the catalog and the virtual ids, in OpenRouter's shape.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
-    extract::{Path, State},
+    extract::{Path, RawQuery, State},
     response::{IntoResponse, Response},
 };
 use pointsman_engine::CatalogSnapshot;
-use pointsman_types::{Capability, LatencyView, ModelId, ModelSpec, Price};
-use serde::Serialize;
+use pointsman_types::{
+    Capability, Fact, Industry, LatencyView, ModelId, ModelSpec, Origins, Price, Strategy,
+};
+use serde::{Deserialize, Serialize};
 
 use super::{App, json};
 use crate::errors::HttpError;
@@ -34,15 +36,35 @@ struct Model {
 
 #[derive(Serialize)]
 struct Facts {
+    canonical_slug: Option<Arc<str>>,
+    family: Option<Arc<str>>,
+    provider: Option<Arc<str>>,
+    quantization: Option<Arc<str>>,
     backends: Vec<String>,
+    /// Unix time since which its backend no longer lists it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stale_since: Option<u64>,
     local: bool,
     simulated: bool,
     context_length: Option<u64>,
     max_completion_tokens: Option<u64>,
     pricing: Option<Pricing>,
     architecture: Architecture,
+    top_provider: TopProvider,
     supported_parameters: Vec<&'static str>,
+    /// Expected quality over all tasks, 0..1, where anything is known of it.
+    quality: Option<f32>,
     latency: LatencyView,
+    /// Median, after the first token.
+    tokens_per_second: Option<f64>,
+    /// Who says so, fact by fact.
+    origins: Origins,
+}
+
+#[derive(Serialize)]
+struct TopProvider {
+    context_length: Option<u64>,
+    max_completion_tokens: Option<u64>,
 }
 
 /// US dollars per token, as strings: a float would lose digits.
@@ -50,6 +72,8 @@ struct Facts {
 struct Pricing {
     prompt: String,
     completion: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input_cache_read: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -59,16 +83,71 @@ struct Architecture {
     output_modalities: Vec<&'static str>,
 }
 
-pub(super) async fn list(State(app): State<App>) -> Response {
+/// `?sort=price|latency|quality|name&capability=vision,tools&local=true&family=qwen`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Query {
+    sort: Option<Sort>,
+    capability: Option<String>,
+    local: Option<bool>,
+    family: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Sort {
+    /// Cheapest first; unknown prices last.
+    Price,
+    /// Lowest observed median time to first token first; unobserved last.
+    Latency,
+    /// Best first.
+    Quality,
+    Name,
+}
+
+pub(super) async fn list(State(app): State<App>, RawQuery(query): RawQuery) -> Response {
+    let query: Query = match serde_urlencoded::from_str(query.as_deref().unwrap_or_default()) {
+        Ok(query) => query,
+        Err(why) => return HttpError::bad_request("invalid_query", why.to_string()).into_response(),
+    };
+    let required: Result<Vec<Capability>, _> =
+        query.capability.iter().flat_map(|list| list.split(',')).map(str::parse).collect();
+    let required = match required {
+        Ok(required) => required,
+        Err(why) => return HttpError::bad_request("invalid_query", why.to_string()).into_response(),
+    };
     let catalog = app.engine.catalog();
-    let mut data = virtual_models(&app);
+    let filtered = query.local.is_some() || !required.is_empty() || query.family.is_some();
+    // virtual ids can anything: they are in the list as long as nothing is asked of it
+    let mut data = if filtered { Vec::new() } else { virtual_models(&app) };
     let mut seen = std::collections::HashSet::new();
-    for spec in catalog.models() {
-        if seen.insert(&spec.id) {
-            data.push(model(&app, &catalog, &spec.id, spec));
-        }
+    let mut specs: Vec<&Arc<ModelSpec>> = catalog
+        .models()
+        .iter()
+        .filter(|spec| query.local.is_none_or(|local| spec.local == local))
+        .filter(|spec| required.iter().all(|c| spec.capabilities.get(*c) == Some(true)))
+        .filter(|spec| query.family.as_deref().is_none_or(|f| spec.about.family.as_deref() == Some(f)))
+        .filter(|spec| seen.insert(&spec.id))
+        .collect();
+    if let Some(sort) = query.sort {
+        order(&app, sort, &mut specs);
     }
+    data.extend(specs.into_iter().map(|spec| model(&app, &catalog, &spec.id, spec)));
     json(&List { object: "list", data })
+}
+
+fn order(app: &App, sort: Sort, specs: &mut [&Arc<ModelSpec>]) {
+    // three tokens read for each written: how chat traffic is on average
+    let price = |spec: &ModelSpec| spec.price.map_or(u64::MAX, |p| 3 * p.input + p.output);
+    let latency = |spec: &ModelSpec| app.engine.latency().view(&spec.backend, &spec.id).ttft_p50;
+    match sort {
+        Sort::Price => specs.sort_by_cached_key(|spec| (price(spec), spec.id.clone())),
+        Sort::Latency => {
+            specs.sort_by_cached_key(|spec| (latency(spec).unwrap_or(Duration::MAX), spec.id.clone()));
+        }
+        Sort::Quality => specs.sort_by(|a, b| b.quality.mean().total_cmp(&a.quality.mean())),
+        Sort::Name => specs.sort_by(|a, b| a.id.cmp(&b.id)),
+    }
 }
 
 pub(super) async fn show(State(app): State<App>, Path(id): Path<String>) -> Response {
@@ -82,7 +161,7 @@ pub(super) async fn show(State(app): State<App>, Path(id): Path<String>) -> Resp
     }
 }
 
-/// `auto` and the user's aliases.
+/// `auto`, strategies, industries, and the user's aliases.
 fn virtual_models(app: &App) -> Vec<Model> {
     let entry = |id: &str, description: String| Model {
         id: id.to_owned(),
@@ -94,7 +173,19 @@ fn virtual_models(app: &App) -> Vec<Model> {
     };
     let auto = entry("auto", "the classifier reads the prompt and the router picks the model".to_owned());
     let aliases = app.engine.aliases().iter().map(|(name, form)| entry(name, format!("alias of {form}")));
-    std::iter::once(auto).chain(aliases).collect()
+    let strategies = Strategy::ALL.iter().map(|s| {
+        entry(
+            &format!("strategy:{s}"),
+            format!("the {s} strategy over all eligible models; answered with 501 in this version"),
+        )
+    });
+    let industries = Industry::ALL.iter().map(|i| {
+        entry(
+            &format!("industry:{i}"),
+            format!("the curated list for {i}; answered with 501 in this version"),
+        )
+    });
+    std::iter::once(auto).chain(strategies).chain(industries).chain(aliases).collect()
 }
 
 fn model(app: &App, catalog: &CatalogSnapshot, id: &ModelId, spec: &Arc<ModelSpec>) -> Model {
@@ -104,7 +195,20 @@ fn model(app: &App, catalog: &CatalogSnapshot, id: &ModelId, spec: &Arc<ModelSpe
     if can(Capability::Vision) {
         input.push("image");
     }
+    let about = &spec.about;
+    let latency = app.engine.latency().view(&spec.backend, &spec.id);
     let facts = Facts {
+        canonical_slug: about.canonical.clone(),
+        family: about.family.clone(),
+        provider: about.provider.clone(),
+        quantization: about.quantisation.clone(),
+        stale_since: about.stale_since,
+        origins: about.origins.clone(),
+        quality: about.origins.get(Fact::Quality).map(|_| spec.quality.mean()),
+        top_provider: TopProvider {
+            context_length: spec.context.map(|t| t.0),
+            max_completion_tokens: spec.max_output.map(|t| t.0),
+        },
         backends: serving.iter().filter(|s| s.id == *id).map(|s| s.backend.to_string()).collect(),
         local: spec.local,
         simulated: spec.simulated,
@@ -117,7 +221,8 @@ fn model(app: &App, catalog: &CatalogSnapshot, id: &ModelId, spec: &Arc<ModelSpe
             output_modalities: vec!["text"],
         },
         supported_parameters: supported(spec),
-        latency: app.engine.latency().view(&spec.backend, &spec.id),
+        tokens_per_second: latency.tpot_p50.map(|d| 1.0 / d.as_secs_f64().max(1e-9)),
+        latency,
     };
     Model {
         id: id.to_string(),
@@ -144,7 +249,11 @@ fn supported(spec: &ModelSpec) -> Vec<&'static str> {
 }
 
 fn pricing(price: Price) -> Pricing {
-    Pricing { prompt: per_token(price.input), completion: per_token(price.output) }
+    Pricing {
+        prompt: per_token(price.input),
+        completion: per_token(price.output),
+        input_cache_read: price.cached_input.map(per_token),
+    }
 }
 
 /// Pico-dollars as a decimal string of dollars, without trailing zeros.
