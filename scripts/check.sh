@@ -54,12 +54,16 @@ cargo test --workspace --locked --doc --quiet | { grep -vE '^$|^running 0 tests$
 section "binary"
 cargo build --locked --bin pointsman
 
-section "weights for the tests of real embedders"
+section "real weights and a real proxy for the tests"
 if ! POINTSMAN_MINILM="$(bash scripts/minilm.sh)"; then
   echo "no real weights: the tests that need them say so and are skipped"
   POINTSMAN_MINILM=""
 fi
-export POINTSMAN_MINILM
+if ! POINTSMAN_LITELLM="$(bash scripts/litellm.sh)"; then
+  echo "no real LiteLLM proxy: the test that needs one says so and is skipped"
+  POINTSMAN_LITELLM=""
+fi
+export POINTSMAN_MINILM POINTSMAN_LITELLM
 
 section "tests"
 summary="$(mktemp)"

@@ -42,7 +42,21 @@ struct Stated {
     max_output: Option<u64>,
     capabilities: Option<Vec<String>>,
     released: Option<String>,
+    /// Of a line: parameter counts as published.
+    sizes: Vec<String>,
+    /// Of a family: nobody but its vendor has the weights.
+    hosted: bool,
     document: Option<Arc<Document>>,
+}
+
+/// What one provider offers.
+#[derive(Debug, Clone)]
+struct Offer {
+    price: Option<Price>,
+    context: Option<u64>,
+    max_output: Option<u64>,
+    capabilities: Option<Vec<String>>,
+    origin: Origin,
 }
 
 /// All facts. Immutable.
@@ -53,7 +67,9 @@ pub struct Facts {
     /// By match key: the canonical id without `instruct`.
     models: HashMap<String, Stated>,
     /// By provider and match key.
-    prices: HashMap<(String, String), (Price, Origin)>,
+    offers: HashMap<(String, String), Offer>,
+    /// What is known of a model wherever it runs, by match key: the smallest window that anybody offers is safe.
+    anywhere: HashMap<String, Offer>,
     qualities: Qualities,
 }
 
@@ -79,7 +95,7 @@ impl Facts {
 
     /// How many families, lines, prices and models with a quality there are.
     pub fn counts(&self) -> [usize; 4] {
-        [self.families.len(), self.lines.len(), self.prices.len(), self.qualities.len()]
+        [self.families.len(), self.lines.len(), self.offers.len(), self.qualities.len()]
     }
 
     fn add_prices(&mut self, path: &Path) -> Result<(), CatalogError> {
@@ -87,13 +103,43 @@ impl Facts {
         let text = std::fs::read_to_string(path).map_err(|e| wrong(e.to_string()))?;
         let table = prices::read(&text).map_err(wrong)?;
         let origin = Origin::Refreshed(Arc::new(table.document));
-        for row in table.rows {
-            let (key, price) = (row.key(), row.price());
-            if let Some(price) = price {
-                self.prices.insert(key, (price, origin.clone()));
-            }
-        }
+        self.add_offers(table.rows, &origin);
         Ok(())
+    }
+
+    fn add_offers(&mut self, rows: Vec<PriceRow>, origin: &Origin) {
+        for row in rows {
+            let (provider, key) = row.key();
+            let offer = Offer {
+                price: row.price(),
+                context: row.context,
+                max_output: row.max_output,
+                capabilities: row.capabilities,
+                origin: origin.clone(),
+            };
+            match self.anywhere.get_mut(&key) {
+                None => drop(self.anywhere.insert(key.clone(), Offer { price: None, ..offer.clone() })),
+                Some(known) => {
+                    let least = |a: Option<u64>, b: Option<u64>| a.into_iter().chain(b).min();
+                    known.context = least(known.context, offer.context);
+                    known.max_output = least(known.max_output, offer.max_output);
+                    if let (Some(own), Some(theirs)) = (&mut known.capabilities, &offer.capabilities) {
+                        own.retain(|capability| theirs.contains(capability));
+                    }
+                }
+            }
+            self.offers.insert((provider, key), offer);
+        }
+    }
+
+    /// The published size of a line that is nearest to a parameter count which a server reports: 7.6B is a `7b`.
+    pub(crate) fn published_size(&self, line: &str, reported: &str) -> Option<String> {
+        let billions = |size: &str| identify(&format!("x-{size}")).billions();
+        let wanted = billions(&reported.trim().to_lowercase())?;
+        let sizes = &self.lines.get(line)?.sizes;
+        let off = |size: &String| billions(size).map_or(f64::MAX, |b| (b / wanted).ln().abs());
+        // sizes of one line are further apart than what rounding and embeddings make of them
+        sizes.iter().filter(|size| off(size) < 0.25).min_by(|a, b| off(a).total_cmp(&off(b))).cloned()
     }
 
     /// What is known of a model of this name, run by `provider`.
@@ -103,6 +149,11 @@ impl Facts {
         let levels =
             [(self.models.get(&key), false), (self.lines.get(&identity.line), false), (family, true)];
         let mut known = Known::default();
+        let offer = provider.and_then(|p| self.offers.get(&(p.to_owned(), key.clone())));
+        if let Some(offer) = offer {
+            known.price = offer.price.map(|price| (price, offer.origin.clone()));
+            known.offer(offer);
+        }
         for (stated, wide) in levels.into_iter().filter_map(|(s, wide)| Some((s?, wide))) {
             let Some(document) = &stated.document else { continue };
             let origin = if wide {
@@ -118,10 +169,26 @@ impl Facts {
                 known.capabilities_from = Some(origin);
             }
         }
-        known.price = provider.and_then(|p| self.prices.get(&(p.to_owned(), key.clone()))).cloned();
+        if let (None, Some(offer)) = (offer, self.anywhere.get(&key)) {
+            known.offer(offer);
+        }
         let released = self.lines.get(&identity.line).and_then(|line| line.released.as_deref());
-        known.quality = self.qualities.of(identity, &key, released);
+        let hosted = family.is_some_and(|family| family.hosted);
+        known.quality = self.qualities.of(identity, &key, hosted, released);
         known
+    }
+}
+
+impl Known {
+    /// Fills what is open with what is offered.
+    fn offer(&mut self, offer: &Offer) {
+        fill(&mut self.context, offer.context.map(Tokens), &offer.origin);
+        fill(&mut self.max_output, offer.max_output.map(Tokens), &offer.origin);
+        if let (Some(list), None) = (&offer.capabilities, &self.capabilities_from) {
+            // a list of flags says what is there; what it leaves out nobody checked
+            self.capabilities = abilities(list, true);
+            self.capabilities_from = Some(offer.origin.clone());
+        }
     }
 }
 

@@ -171,7 +171,7 @@ fn enrich(
     backend: &CatalogBackend,
     facts: &Facts,
 ) -> ModelSpec {
-    let identity = identity(&spec, listed);
+    let identity = identity(&spec, listed, facts);
     let provider = listed
         .and_then(|l| l.provider.as_deref())
         .or_else(|| by_address(backend))
@@ -216,13 +216,16 @@ fn enrich(
 
 /// The name that says most: what is behind the id where that has a brand, else the id; with the size that the server
 /// knows where the name leaves it open.
-fn identity(spec: &ModelSpec, listed: Option<&Listed>) -> Identity {
+fn identity(spec: &ModelSpec, listed: Option<&Listed>, facts: &Facts) -> Identity {
     let behind = listed.and_then(|l| l.behind.as_deref()).map(identify).filter(|i| i.family.is_some());
     let own = identify(&spec.upstream_id);
     let by_id = || identify(spec.id.as_str());
     let identity = behind.or_else(|| own.family.is_some().then_some(own)).unwrap_or_else(by_id);
     match listed.and_then(|l| l.parameters.as_deref()) {
-        Some(parameters) => identity.with_size(parameters),
+        Some(reported) => {
+            let published = facts.published_size(&identity.line, reported);
+            identity.with_size(published.as_deref().unwrap_or(reported))
+        }
         None => identity,
     }
 }

@@ -39,24 +39,24 @@ pub fn refresh(
         (None, None) => return Err(wrong("neither LiteLLM's table nor a list of models".to_owned())),
     };
     let unpriced = entries.iter().filter(|row| row.is_none()).count();
-    let mut rows: BTreeMap<(String, String), PriceRow> = BTreeMap::new();
+    let mut rows: BTreeMap<(String, String), (usize, PriceRow)> = BTreeMap::new();
     for mut row in entries.into_iter().flatten() {
         if !providers.is_empty() && !providers.contains(&row.provider) {
             continue;
         }
-        // snapshots and spellings of one model: the plain name speaks for all
+        // snapshots, regions and spellings of one model: the shortest name speaks for all
         let canonical = identify(&row.model).canonical;
-        let plain = row.model.ends_with(&canonical);
+        let length = row.model.len();
         row.model.clone_from(&canonical);
         let key = (row.provider.clone(), canonical);
-        if plain || !rows.contains_key(&key) {
-            rows.insert(key, row);
+        if rows.get(&key).is_none_or(|(shortest, _)| length < *shortest) {
+            rows.insert(key, (length, row));
         }
     }
     if rows.is_empty() {
         return Err(wrong("no entry has a provider and a price".to_owned()));
     }
-    let rows: Vec<PriceRow> = rows.into_values().collect();
+    let rows: Vec<PriceRow> = rows.into_values().map(|(_, row)| row).collect();
     let document = Document { source: source.to_owned(), as_of: as_of.to_owned() };
     Ok(Refreshed { file: write_prices(&document, &rows), rows: rows.len(), unpriced })
 }
@@ -79,9 +79,27 @@ fn litellm((name, entry): (&String, &Value)) -> Option<PriceRow> {
         input: per_million(entry.get("input_cost_per_token"))?,
         output: per_million(entry.get("output_cost_per_token"))?,
         cached_input: per_million(entry.get("cache_read_input_token_cost")),
+        context: entry.get("max_input_tokens").and_then(Value::as_u64).filter(|n| *n > 0),
+        max_output: entry.get("max_output_tokens").and_then(Value::as_u64).filter(|n| *n > 0),
+        capabilities: Some(supported(entry)),
     };
     // 0 stands for "not known" where nothing else makes it free
     (row.input + row.output > 0.0 || name.contains(":free")).then_some(row)
+}
+
+/// What LiteLLM's table says a model can do; what it does not say there, it does not know either way, and lists of
+/// models that can do nothing are rare.
+fn supported(entry: &Value) -> Vec<String> {
+    [
+        ("vision", "supports_vision"),
+        ("tools", "supports_function_calling"),
+        ("json", "supports_response_schema"),
+        ("reasoning", "supports_reasoning"),
+    ]
+    .into_iter()
+    .filter(|(_, flag)| entry.get(*flag).and_then(Value::as_bool) == Some(true))
+    .map(|(name, _)| name.to_owned())
+    .collect()
 }
 
 fn openrouter(entry: &Value) -> Option<PriceRow> {
@@ -92,5 +110,8 @@ fn openrouter(entry: &Value) -> Option<PriceRow> {
         input: per_million(pricing.get("prompt"))?,
         output: per_million(pricing.get("completion"))?,
         cached_input: per_million(pricing.get("input_cache_read")),
+        context: entry.get("context_length").and_then(Value::as_u64).filter(|n| *n > 0),
+        max_output: entry.get("top_provider").and_then(|top| top.get("max_completion_tokens")?.as_u64()),
+        capabilities: None,
     })
 }

@@ -69,6 +69,13 @@ impl Gateway {
         Self::start(folder, &["serve", "--listen", "127.0.0.1:0", "--json"], &[]).await
     }
 
+    /// Backends from environment variables.
+    pub(crate) async fn with_environment(config: &str, variables: &[(&str, &str)]) -> Self {
+        let folder = TempDir::new().unwrap();
+        std::fs::write(folder.path().join("pointsman.toml"), config).unwrap();
+        Self::start(folder, &["serve", "--listen", "127.0.0.1:0", "--json"], variables).await
+    }
+
     pub(crate) async fn demo() -> Self {
         let args = ["serve", "--demo", "--demo-instant", "--listen", "127.0.0.1:0", "--json"];
         Self::start(TempDir::new().unwrap(), &args, &[]).await

@@ -15,3 +15,4 @@ mod embedder;
 mod faults;
 mod gateway;
 mod lifecycle;
+mod litellm;

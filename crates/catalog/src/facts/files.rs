@@ -1,6 +1,6 @@
 //! The files of `models/catalog`, as they are built into the binary.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use pointsman_types::{Document, ModelKind, Origin};
 use serde::Deserialize;
@@ -17,7 +17,38 @@ macro_rules! files {
     };
 }
 
-files!();
+files!(
+    "aya",
+    "claude",
+    "command",
+    "dbrx",
+    "deepseek",
+    "exaone",
+    "falcon",
+    "gemini",
+    "gemma",
+    "glm",
+    "gpt",
+    "gpt-oss",
+    "granite",
+    "grok",
+    "hermes",
+    "internlm",
+    "jamba",
+    "kimi",
+    "llama",
+    "minimax",
+    "mistral",
+    "nemotron",
+    "nova",
+    "o-series",
+    "olmo",
+    "phi",
+    "qwen",
+    "smollm",
+    "starcoder",
+    "yi",
+);
 
 const QUALITY: &str = include_str!("../../../../models/catalog/quality.toml");
 const PRICES: &str = include_str!("../../../../models/catalog/prices.toml");
@@ -30,8 +61,8 @@ struct FamilyFile {
     _name: String,
     #[serde(rename = "vendor")]
     _vendor: String,
-    #[serde(rename = "open_weights", default)]
-    _open_weights: bool,
+    #[serde(default)]
+    open_weights: bool,
     source: String,
     as_of: String,
     #[serde(default)]
@@ -58,8 +89,8 @@ struct LineEntry {
     capabilities: Option<Vec<String>>,
     context: Option<u64>,
     max_output: Option<u64>,
-    #[serde(rename = "sizes", default)]
-    _sizes: Vec<String>,
+    #[serde(default)]
+    sizes: Vec<String>,
     #[serde(rename = "default_size")]
     _default_size: Option<String>,
     source: Option<String>,
@@ -91,8 +122,7 @@ pub(super) fn shipped() -> Result<Facts, CatalogError> {
     facts.qualities = quality::read(QUALITY).map_err(|why| wrong("quality.toml", why))?;
     let table = prices::read(PRICES).map_err(|why| wrong("prices.toml", why))?;
     let origin = Origin::Shipped(Arc::new(table.document));
-    let priced = |row: prices::PriceRow| Some((row.key(), (row.price()?, origin.clone())));
-    facts.prices = table.rows.into_iter().filter_map(priced).collect::<HashMap<_, _>>();
+    facts.add_offers(table.rows, &origin);
     Ok(facts)
 }
 
@@ -109,6 +139,8 @@ fn add(facts: &mut Facts, file: FamilyFile) {
         max_output: file.defaults.max_output,
         capabilities: file.defaults.capabilities,
         released: None,
+        sizes: Vec::new(),
+        hosted: !file.open_weights,
         document: document(None, None),
     };
     for line in file.lines {
@@ -118,11 +150,11 @@ fn add(facts: &mut Facts, file: FamilyFile) {
                 context: model.context,
                 max_output: model.max_output,
                 capabilities: model.capabilities,
-                released: None,
                 document: document(
                     model.source.or_else(|| line.source.clone()),
                     model.as_of.or_else(|| line.as_of.clone()),
                 ),
+                ..Stated::default()
             };
             facts.models.insert(key_of(&model.canonical), stated);
         }
@@ -132,6 +164,8 @@ fn add(facts: &mut Facts, file: FamilyFile) {
             max_output: line.max_output,
             capabilities: line.capabilities,
             released: line.released,
+            sizes: line.sizes,
+            hosted: false,
             document: document(line.source, line.as_of),
         };
         facts.lines.insert(line.line, stated);
@@ -141,4 +175,57 @@ fn add(facts: &mut Facts, file: FamilyFile) {
 
 fn kind(word: Option<&str>) -> Option<ModelKind> {
     word.map(|word| if word == "chat" { ModelKind::Chat } else { ModelKind::Other })
+}
+
+#[cfg(test)]
+mod tests {
+    use pointsman_names::identify;
+
+    use super::*;
+
+    #[test]
+    fn every_file_of_the_folder_is_read_and_names_its_family() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/catalog/families");
+        let mut there: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().trim_end_matches(".toml").to_owned())
+            .collect();
+        there.sort();
+        let built_in: Vec<&str> = FAMILIES.iter().map(|(name, _)| *name).collect();
+        assert_eq!(there, built_in);
+        for (name, text) in FAMILIES {
+            let file: FamilyFile = toml::from_str(text).unwrap();
+            assert_eq!(file.family, *name);
+            for line in &file.lines {
+                let identity = identify(&line.line);
+                assert_eq!(
+                    (identity.line.as_str(), identity.family.as_deref()),
+                    (line.line.as_str(), Some(*name))
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_shipped_facts_know_the_usual_models() {
+        let facts = shipped().unwrap();
+        let [families, lines, offers, qualities] = facts.counts();
+        assert!(families >= 30 && lines >= 140 && offers > 1000 && qualities > 250, "{:?}", facts.counts());
+        for (name, provider) in [
+            ("gpt-4o", Some("openai")),
+            ("claude-sonnet-4-5-20250929", Some("anthropic")),
+            ("gemini-2.5-flash", Some("gemini")),
+            ("llama3.1:8b", None),
+            ("Qwen/Qwen2.5-Coder-7B-Instruct", None),
+            ("mixtral:8x7b", None),
+        ] {
+            let known = facts.of(&identify(name), provider);
+            assert!(known.context.is_some() && known.quality.is_some(), "{name}: {known:?}");
+            assert_eq!(known.price.is_some(), provider.is_some(), "{name}");
+        }
+        let unknown = facts.of(&identify("my-finetune-v3"), Some("openai"));
+        assert!(unknown.price.is_none() && unknown.quality.is_none() && unknown.context.is_none());
+        assert_eq!(facts.published_size("qwen2.5-coder", "7.6B").as_deref(), Some("7b"));
+        assert_eq!(facts.published_size("qwen2.5-coder", "70B"), None);
+    }
 }

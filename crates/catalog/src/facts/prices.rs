@@ -17,7 +17,7 @@ pub(crate) struct PriceTable {
     prices: Vec<PriceRow>,
 }
 
-/// What one provider asks for one model, in US dollars per million tokens.
+/// What one provider asks for one model, in US dollars per million tokens, and what the same list says of it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PriceRow {
@@ -27,6 +27,15 @@ pub(crate) struct PriceRow {
     pub(crate) output: f64,
     #[serde(default)]
     pub(crate) cached_input: Option<f64>,
+    /// Tokens that it reads.
+    #[serde(default)]
+    pub(crate) context: Option<u64>,
+    /// Tokens that it writes at most.
+    #[serde(default)]
+    pub(crate) max_output: Option<u64>,
+    /// All that it can do, where the list says.
+    #[serde(default)]
+    pub(crate) capabilities: Option<Vec<String>>,
 }
 
 /// What a table holds once it is read.
@@ -62,10 +71,17 @@ pub(crate) fn write(document: &Document, rows: &[PriceRow]) -> String {
     for row in rows {
         let cached =
             row.cached_input.map(|usd| format!(", cached_input = {}", number(usd))).unwrap_or_default();
+        let count = |name: &str, n: Option<u64>| n.map(|n| format!(", {name} = {n}")).unwrap_or_default();
+        let can = row.capabilities.as_ref().map(|list| {
+            let names: Vec<String> = list.iter().map(|c| quoted(c)).collect();
+            format!(", capabilities = [{}]", names.join(", "))
+        });
+        let (context, output) = (count("context", row.context), count("max_output", row.max_output));
+        let can = can.unwrap_or_default();
         // writing to a string cannot fail
         let _ = writeln!(
             text,
-            "  {{ provider = {}, model = {}, input = {}, output = {}{cached} }},",
+            "  {{ provider = {}, model = {}, input = {}, output = {}{cached}{context}{output}{can} }},",
             quoted(&row.provider),
             quoted(&row.model),
             number(row.input),

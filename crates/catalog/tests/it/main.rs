@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that meets an error has failed")]
 
+mod adapters;
 mod lists;
 mod rounds;
 
@@ -25,6 +26,7 @@ use tokio::{
 struct Lister {
     url: String,
     answer: Arc<Mutex<String>>,
+    routes: Arc<Mutex<Vec<(&'static str, String)>>>,
     seen: Arc<Mutex<Vec<String>>>,
     serving: tokio::task::JoinHandle<()>,
 }
@@ -55,12 +57,17 @@ impl Lister {
         let (answer, seen) = (Arc::new(Mutex::new(answer)), Arc::default());
         let (set, all): (Arc<Mutex<String>>, Arc<Mutex<Vec<String>>>) =
             (Arc::clone(&answer), Arc::clone(&seen));
+        let routes = Arc::<Mutex<Vec<(&'static str, String)>>>::default();
+        let routed = Arc::clone(&routes);
         let serving = tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
                 let mut request = vec![0; 4096];
                 let n = stream.read(&mut request).await.unwrap_or(0);
-                all.lock().unwrap().push(String::from_utf8_lossy(&request[..n]).into_owned());
-                let answer = set.lock().unwrap().clone();
+                let text = String::from_utf8_lossy(&request[..n]).into_owned();
+                let path = text.split(' ').nth(1).unwrap_or_default().to_owned();
+                all.lock().unwrap().push(text);
+                let route = routed.lock().unwrap().iter().find(|(known, _)| *known == path).cloned();
+                let answer = route.map_or_else(|| set.lock().unwrap().clone(), |(_, answer)| answer);
                 if answer.is_empty() {
                     // says nothing until the client gives up
                     let _ = stream.read(&mut request).await;
@@ -68,7 +75,15 @@ impl Lister {
                 let _ = stream.write_all(answer.as_bytes()).await;
             }
         });
-        Self { url, answer, seen, serving }
+        Self { url, answer, routes, seen, serving }
+    }
+
+    /// Answers each path with its body, anything else with 404.
+    async fn routes(routes: &[(&'static str, &str)]) -> Self {
+        let lister = Self::start(http("404 Not Found", "", "")).await;
+        *lister.routes.lock().unwrap() =
+            routes.iter().map(|(path, body)| (*path, http("200 OK", "", body))).collect();
+        lister
     }
 
     fn answers(&self, answer: String) {
