@@ -134,7 +134,7 @@ PARAMS = {"deepseek-v2-instruct": (236, 21), "deepseek-v2.5": (236, 21), "deepse
     "minimax-m2": (230, 10), "minimax-m1": (456, 46), "minimax-text-01": (456, 46), "minimax-m3": (428, 23), "minimax-m2.7": (230, 10), "kimi-k2.6": (1000, 32), "kimi-k2.7-code": (1000, 32), "phi-4": (14.7, 14.7), "phi-3-mini-instruct": (3.8, 3.8),
     "phi-3-small-instruct": (7.4, 7.4), "phi-3-medium-instruct": (14, 14), "phi-3.5-mini-instruct": (3.8, 3.8), "phi-3.5-moe-instruct": (42, 6.6),
     "phi-4-mini-instruct": (3.8, 3.8), "phi-2": (2.7, 2.7), "mistral-nemo-instruct": (12.2, 12.2), "mistral-large": (123, 123), "mistral-small": (22, 22),
-    "codestral": (22, 22), "command-r": (35, 35), "command-r-plus": (104, 104), "command-a": (111, 111), "command-r7b": (8, 8), "dbrx-instruct": (132, 36),
+    "codestral": (22, 22), "seed-oss-36b-instruct": (36, 36), "devstral-small": (24, 24), "magistral-small": (24, 24), "phi-4-reasoning": (14.7, 14.7), "phi-4-mini-reasoning": (3.8, 3.8), "hunyuan-a13b-instruct": (80, 13), "command-r": (35, 35), "command-r-plus": (104, 104), "command-a": (111, 111), "command-r7b": (8, 8), "dbrx-instruct": (132, 36),
     "snowflake-arctic-instruct": (480, 17), "jamba-1.5-large": (398, 94), "jamba-1.5-mini": (52, 12), "mistral-large-3-675b-instruct": (675, 41)}
 MIX = {"8x7b": (46.7, 12.9), "8x22b": (141, 39), "17b-16e": (109, 17), "17b-128e": (400, 17), "e2b": (5.1, 2.3), "e4b": (8, 4.5)}
 RELEASE = {"qwen3.6": 2026.3, "qwen3.5": 2026.13, "qwen3-next": 2025.7, "qwen3-coder": 2025.55, "qwen3-235b-a22b-": 2025.55, "qwen3-30b-a3b-": 2025.57, "qwen3-4b-instruct": 2025.6,
@@ -146,11 +146,11 @@ RELEASE = {"qwen3.6": 2026.3, "qwen3.5": 2026.13, "qwen3-next": 2025.7, "qwen3-c
     "phi-3.5": 2024.64, "phi-3": 2024.31, "phi-2": 2023.95, "gemma-4": 2026.25, "gemma-3n": 2025.48, "gemma-3": 2025.2, "gemma-2-": 2024.49, "gemma": 2024.14,
     "mistral-large-3": 2025.92, "mistral-large": 2024.56, "mistral-small-3.2": 2025.47, "mistral-small-3.1": 2025.21, "mistral-small-24b": 2025.08, "mistral-small": 2024.72, "mistral-nemo": 2024.55, "mistral-v0.3": 2024.39,
     "mistral-v0.2": 2023.95, "mistral": 2023.74, "mixtral-8x22b": 2024.29, "mixtral": 2023.94, "ministral": 2024.79, "codestral": 2024.41, "mathstral": 2024.55, "command-r7b": 2024.95, "command-r-plus": 2024.66, "command-r": 2024.66, "command-a": 2025.2,
-    "dbrx": 2024.24, "snowflake-arctic": 2024.31, "jamba-1.5": 2024.64, "yi-1.5": 2024.36, "yi-34b": 2023.85, "yi-6b": 2023.85, "granite-3.3": 2025.29, "granite-3.2": 2025.15, "granite-3.1": 2024.96, "olmo-2": 2024.9, "smollm2": 2024.84,
+    "dbrx": 2024.24, "seed-oss": 2025.64, "nemotron-nano-v2": 2025.63, "llama-3.1-nemotron-ultra": 2025.27, "hunyuan-a13b": 2025.49, "devstral": 2025.52, "magistral": 2025.44, "phi-4-reasoning": 2025.33, "phi-4-mini-reasoning": 2025.33, "exaone-3.5": 2024.94, "lfm2": 2025.52, "snowflake-arctic": 2024.31, "jamba-1.5": 2024.64, "yi-1.5": 2024.36, "yi-34b": 2023.85, "yi-6b": 2023.85, "granite-3.3": 2025.29, "granite-3.2": 2025.15, "granite-3.1": 2024.96, "olmo-2": 2024.9, "smollm2": 2024.84,
     "falcon3": 2024.96, "falcon": 2023.4, "aya-expanse": 2024.81, "internlm2.5": 2024.51, "tulu-2": 2023.88, "zephyr": 2023.82, "vicuna-v1.5": 2023.58, "vicuna": 2023.3, "wizardlm-2": 2024.29, "wizardlm": 2023.5,
     "dolphin-2.9": 2024.31, "dolphin-2.6": 2023.98, "openhermes": 2023.84, "openchat": 2023.84, "alpaca": 2023.2, "baize": 2023.4, "fusechat": 2024.96, "ultralm": 2023.5, "hermes-13b": 2023.42, "metamath": 2023.75, "chinese-mistral": 2024.25,
     "humpback": 2023.6, "openbuddy": 2023.7, "minotaur": 2023.5, "minichat": 2023.8, "oasst": 2023.3}
-WORDS = {"coder": r"coder|codellama|codestral|codeqwen|code\b", "math": r"math|mathstral", "thinking": r"thinking|reasoning|-r1\b|qwq|minimax-m1|magistral",
+WORDS = {"coder": r"coder|codellama|codestral|codeqwen|code\b", "math": r"math|mathstral", "thinking": r"thinking|reasoning|-r1\b|qwq|magistral|distill|gpt-oss|minimax-m\d|kimi-k2\.[5-9]|glm-(4\.[5-9]|5)|deepseek-v(3\.[12]|4)|^gemma-4|^qwen3-[\d.]+b(-a\d+b)?$|^qwen3\.[5-9]|seed-oss|nemotron-(nano|ultra)|hunyuan-a13b",
          "distill": r"distill", "base": r"-base$", "vision": r"-vl\b|vision", "fusechat": r"fusechat"}
 # hosted: tier words; HYEAR: release of hosted lines (longest prefix)
 TIERS = ["nano", "mini", "flash-lite", "lite", "micro", "flash", "haiku", "instant", "fast", "pro", "opus", "max", "codex", "turbo"]
@@ -159,7 +159,7 @@ HYEAR = {"gpt-3.5": 2022.95, "gpt-4-preview": 2023.85, "gpt-4-turbo": 2024.27, "
     "claude-3-": 2024.18, "claude-3.5-haiku": 2024.81, "claude-3.5": 2024.47, "claude-3.7": 2025.15, "claude-opus-4.1": 2025.6, "claude-opus-4.5": 2025.9, "claude-opus-4.6": 2026.1, "claude-opus-4.7": 2026.29, "claude-opus-4.8": 2026.4, "claude-sonnet-4.5": 2025.75,
     "claude-sonnet-4.6": 2026.13, "claude-sonnet-5": 2026.45, "claude-fable-5": 2026.45, "claude-haiku-4.5": 2025.79, "claude-opus-4": 2025.39, "claude-sonnet-4": 2025.39, "gemini-1.0": 2023.95, "gemini-1.5": 2024.37, "gemini-2.0": 2024.95, "gemini-2.5": 2025.4, "gemini-3.5": 2026.38,
     "gemini-3.1": 2026.13, "gemini-3": 2025.9, "grok-2": 2024.62, "grok-3": 2025.13, "grok-4.3": 2026.35, "grok-4.1": 2025.88, "grok-4-fast": 2025.72, "grok-4": 2025.52, "grok-code": 2025.65, "grok-build": 2026.4, "nova": 2024.92, "qwen-max": 2025.07, "qwen3.7": 2026.4,
-    "qwen3-max": 2025.75, "mistral-medium-3.5": 2026.32, "mistral-medium": 2025.4, "yi-large": 2024.37, "yi-lightning": 2024.79, "qwen3.6-max": 2026.3, "qwen3.6-plus": 2026.25, "ernie-5.1": 2026.4, "seed-2.0": 2026.12, "titan": 2023.75, "mimo-v2.5": 2026.3, "mimo-v2": 2026.2}
+    "qwen3-max": 2025.75, "mistral-medium-3.5": 2026.32, "mistral-medium": 2025.4, "yi-large": 2024.37, "yi-lightning": 2024.79, "qwen3.6-max": 2026.3, "qwen3.6-plus": 2026.25, "ernie-5.1": 2026.4, "seed-2.0": 2026.12, "titan": 2023.75, "magistral-medium": 2025.44, "devstral-medium": 2025.52, "mimo-v2.5": 2026.3, "mimo-v2": 2026.2}
 BASE_OFFSET, BASE_SD = -1.0, 0.6  # judged: base weights measured few-shot do not follow instructions
 BASE_TASKS = ["creative", "summarization", "translation", "extraction", "data", "tool_use", "chat"]
 
@@ -201,16 +201,16 @@ def recorded(data):
 
 
 def load(catalog, data):
-    obs = [(m, b, s, n, "r") for m, b, s, n in recorded(data)]; seen = set()
+    obs = [(m, b, s, n, "r") for m, b, s, n in recorded(data)]
     pub = tomllib.load(open(os.path.join(catalog, "published.toml"), "rb"))["figures"]
+    acc = collections.defaultdict(list)
     for f in pub:
-        if f["benchmark"] not in BENCH:
-            sys.exit(f"published.toml: benchmark {f['benchmark']} is not in BENCH")
         b = f["benchmark"]
+        if b not in BENCH: sys.exit(f"published.toml: benchmark {b} is not in BENCH")
         if b.startswith("livebench_2606") and not b.endswith("agentic"): b = b.replace("2606", "2601")  # the same questions (scores agree)
-        if (f["canonical"], b, f["score"]) in seen: continue
-        seen.add((f["canonical"], b, f["score"]))
-        obs.append((f["canonical"], b, f["score"], BENCH[b][1], "p"))
+        acc[(f["canonical"], b)].append(f["score"])
+    # several documents or snapshots of one model and benchmark count once, with their mean
+    obs += [(m, b, float(np.mean(s)), BENCH[b][1], "p") for (m, b), s in sorted(acc.items())]
     return obs
 
 
@@ -223,7 +223,7 @@ class Fit:
         self.m = np.array([mi[o[0]] for o in obs]); self.b = np.array([bi[o[1]] for o in obs])
         fl = np.array([BENCH[o[1]][0] for o in obs]); s = np.array([o[2] for o in obs]); n = np.array([float(o[3]) for o in obs])
         p = (s - fl) / (1 - fl); p = np.clip(p, .01, .99)
-        self.z = logit(p); self.v = np.minimum(1 / (n * p * (1 - p)) * (1 if True else 1) / np.maximum(1 - fl, .5) ** 2, 1.0)
+        self.z = logit(p); self.v = np.minimum(1 / (n * p * (1 - p)) / np.maximum(1 - fl, .5) ** 2, 1.0)
         self.W = np.array([[BENCH[b][2].get(t, 0.) for t in TASKS] for b in self.benches])
         assert np.allclose(self.W.sum(1), 1), [b for b, w in zip(self.benches, self.W.sum(1)) if abs(w - 1) > 1e-9]
         self.al = np.ones(B); self.be = np.zeros(B); self.sg = np.full(B, .4 ** 2)
@@ -350,13 +350,13 @@ def fallback(fit, n):
         if p and y and n[c] >= 4: open_.append((i, c, p, y))
         elif not p and prefix(HYEAR, c) and n[c] >= 4: hosted.append((i, c, prefix(HYEAR, c)))
     words = list(WORDS)
-    fx = lambda c, p, y: [1, np.log10(p[0]), np.log10(p[1]), y - 2024] + [float(bool(re.search(WORDS[w], c))) for w in words]
+    fx = lambda c, p, y: [1, np.log10(p[0]), np.log10(p[1]), (np.log10(p[0]) + np.log10(p[1])) ** 2 / 4, y - 2024] + [float(bool(re.search(WORDS[w], c))) for w in words]
     X = np.array([fx(c, p, y) for _, c, p, y in open_]); Y = np.array([g[i] for i, *_ in open_])
     wt = 1 / (np.array([gsd[i] for i, *_ in open_]) ** 2 + .4 ** 2)
-    lam = np.array([1e-6, 1., 1., 1e-3] + [4.] * len(words))
+    lam = np.array([1e-6, 1., 1., 1., 1e-3] + [4.] * len(words))
     co = wls(X, Y, wt, lam)
     D = np.array([fit.U[i] - g[i] for i, *_ in open_])                      # task profile of each model around its own mean
-    Xw = np.c_[np.ones(len(D)), X[:, 4:]]
+    Xw = np.c_[np.ones(len(D)), X[:, 5:]]
     prof = lambda k, keep: wls(Xw[keep], D[keep, k], wt[keep], np.array([1e-3] + [4.] * len(words)))
     allk = np.arange(len(Y)); P = np.array([prof(k, allk) for k in range(K)])
     # leave one model out
@@ -366,7 +366,7 @@ def fallback(fit, n):
         cj = wls(X[keep], Y[keep], wt[keep], lam); pg.append(X[j] @ cj)
         pm.append(sigm(pg[-1] + np.array([prof(k, keep) @ Xw[j] for k in range(K)])))
     pg = np.array(pg); pm = np.array(pm); mu = np.array([sigm(fit.U[i]) for i, *_ in open_])
-    o = dict(fx=fx, co=co, P=P, words=words, n=len(Y), counts=[int(X[:, 4 + k].sum()) for k in range(len(words))], sd=float(np.sqrt(((Y - pg) ** 2).mean())), corr=float(np.corrcoef(Y, pg)[0, 1]),
+    o = dict(fx=fx, co=co, P=P, words=words, n=len(Y), counts=[int(X[:, 5 + k].sum()) for k in range(len(words))], sd=float(np.sqrt(((Y - pg) ** 2).mean())), corr=float(np.corrcoef(Y, pg)[0, 1]),
              rmse=float(np.sqrt(((mu - pm) ** 2).mean())), mae=float(np.abs(mu - pm).mean()),
              sdt=np.sqrt(((logit(mu) - logit(pm)) ** 2).mean(0)), worst=sorted(zip(np.abs(mu.mean(1) - pm.mean(1)), [c for _, c, *_ in open_], mu.mean(1), pm.mean(1)))[::-1][:6])
     X = np.array([[1, y - 2024] + [float(tier(c) == t) for t in TIERS] for _, c, y in hosted]); Y = np.array([g[i] for i, *_ in hosted])
@@ -400,7 +400,7 @@ def main():
         infl = float(np.clip(np.median(ratio), 1.0, 2.0))
     say = lambda *x: print(*x, file=sys.stderr)
     lines = []
-    lines.append(f"{len(obs)} figures ({sum(x[4] == 'r' for x in obs)} recorded aggregates, {sum(x[4] == 'p' for x in obs)} published), {len(fit.models)} models, {len(fit.benches)} benchmarks.")
+    lines.append(f"{len(obs)} figures ({sum(x[4] == 'r' for x in obs)} recorded aggregates, {sum(x[4] == 'p' for x in obs)} published after averaging repeats), {len(fit.models)} models, {len(fit.benches)} benchmarks.")
     if chk:
         P = np.array([c[2] for c in chk]); S = np.array([c[3] for c in chk]); N = np.array([c[1] for c in chk])
         R = np.array([c[4] for c in chk])
@@ -418,10 +418,20 @@ def main():
     for i, c in enumerate(fit.models):
         if c.endswith("-base"):
             for t in BASE_TASKS: U[i, T[t]] += BASE_OFFSET; SD[i, T[t]] = np.hypot(SD[i, T[t]], BASE_SD)
-    MU = np.clip(sigm(U), .01, .99); SG = np.clip(MU * (1 - MU) * SD, .005, .25)
+    MU = np.clip(sigm(U), .01, .99)
+    q, qw = np.polynomial.hermite_e.hermegauss(15); qw = qw / qw.sum()      # sd of quality when the ability is normal
+    Q = sigm(U[..., None] + SD[..., None] * q); SG = np.clip(np.sqrt(((Q - (Q * qw).sum(-1, keepdims=True)) ** 2 * qw).sum(-1)), .01, .30)
+    # a model known from one weak published figure says no more than its fallback: left to the fallback
+    g_sd = np.sqrt(np.einsum("mij->m", fit.C)) / K; p_sd = np.sqrt(fit.S.sum()) / K
+    keep = [i for i, c in enumerate(fit.models) if "r" in kind[c] or n[c] > 1 or g_sd[i] < .75 * p_sd]
+    dropped = [c for i, c in enumerate(fit.models) if i not in set(keep)]
+    lines.append(f"{len(keep)} models written; left to the fallback (one weak figure): {', '.join(dropped) or 'none'}.")
+    say(lines[-1])
     with open(os.path.join(a.catalog, "quality.toml"), "w") as f:
         w = lambda s="": f.write(s + "\n")
         w("# Quality per model and task, 0..1.  Written by scripts/derive_quality.py; do not edit.  The derivation is in QUALITY.md.")
+        w('source = "scripts/derive_quality.py"')
+        w(f'as_of = "{a.as_of}"')
         w("# 1 Every figure (train split of the recorded outcomes by task; published.toml) becomes a logit after its guessing floor is taken out.")
         w("# 2 logit = slope of the benchmark x (task loadings of the benchmark . abilities of the model in 11 tasks) + difficulty; t errors; ridge priors; EM.")
         w("# 3 Abilities have one mean and one variance for every task and a learned correlation: models measured on different benchmarks meet on one scale.")
@@ -433,9 +443,11 @@ def main():
         w("tasks = [" + ", ".join(f'"{t}"' for t in TASKS) + "]")
         w(); w("[fallback]")
         w("# ability = intercept + log10_total x log10(total parameters, billions) + log10_active x log10(active parameters, billions; = total if dense)")
+        w("#         + log10_mean_squared x ((log10 total + log10 active) / 2)^2")
         w("#         + year x (release year with its fraction - 2024) + sum of general offsets of the words; task ability = ability + task + task offsets of the words.")
+        w("# A word counts when its pattern matches the canonical; 'thinking' also when the line's capabilities have \"reasoning\".")
         w("# Inputs are clamped: parameters to 0.3..2000, year to 2023.0..2026.6.  quality = 1/(1+exp(-task ability)); its sigma = quality x (1-quality) x sd.")
-        for k, v in zip(("intercept", "log10_total", "log10_active", "year"), o["co"]): w(f"{k} = {v:.4f}")
+        for k, v in zip(("intercept", "log10_total", "log10_active", "log10_mean_squared", "year"), o["co"]): w(f"{k} = {v:.4f}")
         w(f"sd = {np.sqrt((o['sdt'] ** 2).mean()):.3f}   # logits, leave one model out, over tasks"); w(f"sigma = {o['rmse']:.3f}   # the same in quality"); w(f"n = {o['n']}")
         w("[fallback.task]")
         for t, k in T.items(): w(f"{t} = {o['P'][k, 0]:+.3f}".replace("+", ""))
@@ -443,22 +455,25 @@ def main():
             if not o["counts"][j]: continue
             w(f"[fallback.words.{wd}]   # from {o['counts'][j]} models; matches: {WORDS[wd]}")
             extra = BASE_OFFSET if wd == "base" else 0
-            w(f"general = {o['co'][4 + j]:.3f}")
+            w(f"general = {o['co'][5 + j]:.3f}")
             for t, k in T.items(): w(f"{t} = {o['P'][k, 1 + j] + (extra if t in BASE_TASKS else 0):.3f}")
         w("[fallback.hosted]")
-        w("# ability = intercept + year x (release year with its fraction - 2024) + tier offset (first tier word in the name); the same for every task.")
+        w("# ability = intercept + year x (release year with its fraction - 2024) + tier offset (the first word of [fallback.hosted.tier], in its order, that the name has between hyphens); the same for every task.")
         w(f"intercept = {h['co'][0]:.4f}"); w(f"year = {h['co'][1]:.4f}"); w(f"sd = {h['sd']:.3f}"); w(f"sigma = {h['rmse']:.3f}"); w(f"n = {h['n']}")
         w("[fallback.hosted.tier]")
         for t, c, k in zip(TIERS, h["co"][2:], h["counts"]):
             if k: w(f'"{t}" = {c:.3f}   # from {k}')
-        for i, c in enumerate(fit.models):
+        w("[fallback.unknown]   # neither parameters nor release known")
+        w(f"ability = {flat.U.mean():.3f}"); w(f"sd = {flat.U.mean(1).std():.3f}")
+        for i in keep:
+            c = fit.models[i]
             basis = "recorded+published" if len(kind[c]) == 2 else "recorded" if "r" in kind[c] else "published"
             w(); w("[[models]]"); w(f'canonical = "{c}"'); w(f'basis = "{basis}"'); w(f"n = {n[c]}"); w(f"sigma = {SG[i].mean():.3f}")
             w("[models.task]"); w("\n".join(f"{t} = {MU[i, k]:.3f}" for t, k in T.items()))
             w("[models.task_sigma]"); w("\n".join(f"{t} = {SG[i, k]:.3f}" for t, k in T.items()))
     if a.table:
         print("model".ljust(38), "n".rjust(3), "mean ", " ".join(t[:6].rjust(6) for t in TASKS), " sigma")
-        for i in np.argsort(-MU.mean(1)): print(fit.models[i].ljust(38), str(n[fit.models[i]]).rjust(3), f"{MU[i].mean():.3f}", " ".join(f"{x:6.2f}" for x in MU[i]), f"{SG[i].mean():6.3f}")
+        for i in sorted(keep, key=lambda i: -MU[i].mean()): print(fit.models[i].ljust(38), str(n[fit.models[i]]).rjust(3), f"{MU[i].mean():.3f}", " ".join(f"{x:6.2f}" for x in MU[i]), f"{SG[i].mean():6.3f}")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ use pointsman_types::{Capabilities, Capability, Document, ModelKind, Origin, Pri
 pub(crate) use prices::{PriceRow, write as write_prices};
 
 use crate::CatalogError;
-use quality::Qualities;
+use quality::{Line, Qualities};
 
 /// What facts say of one model.
 #[derive(Debug, Clone, Default)]
@@ -172,9 +172,12 @@ impl Facts {
         if let (None, Some(offer)) = (offer, self.anywhere.get(&key)) {
             known.offer(offer);
         }
-        let released = self.lines.get(&identity.line).and_then(|line| line.released.as_deref());
-        let hosted = family.is_some_and(|family| family.hosted);
-        known.quality = self.qualities.of(identity, &key, hosted, released);
+        let line = Line {
+            hosted: family.is_some_and(|family| family.hosted),
+            reasons: known.capabilities.reasoning == Some(true),
+            released: self.lines.get(&identity.line).and_then(|line| line.released.as_deref()),
+        };
+        known.quality = self.qualities.of(identity, &key, line);
         known
     }
 }

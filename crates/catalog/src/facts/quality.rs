@@ -41,6 +41,8 @@ struct Fallback {
     intercept: f32,
     log10_total: f32,
     log10_active: f32,
+    /// Of the mean of the two logarithms.
+    log10_mean_squared: f32,
     /// A year after the start of 2024.
     year: f32,
     /// Standard deviation of the fit, in logits.
@@ -58,6 +60,17 @@ struct Hosted {
     year: f32,
     sd: f32,
     tier: HashMap<String, f32>,
+}
+
+/// What is known of the line of a model.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Line<'a> {
+    /// Nobody but its vendor has the weights.
+    pub(super) hosted: bool,
+    /// It thinks before it answers.
+    pub(super) reasons: bool,
+    /// Year and month, `2024-11`.
+    pub(super) released: Option<&'a str>,
 }
 
 /// All of it.
@@ -96,24 +109,17 @@ impl Qualities {
         self.models.len()
     }
 
-    /// The figures of a model, else those that its size and age suggest; `hosted` where its weights are nobody's to
-    /// have, `released` as `2024-11`.
-    pub(super) fn of(
-        &self,
-        identity: &Identity,
-        key: &str,
-        hosted: bool,
-        released: Option<&str>,
-    ) -> Option<(Quality, Origin)> {
+    /// The figures of a model, else those that its size and age suggest.
+    pub(super) fn of(&self, identity: &Identity, key: &str, line: Line<'_>) -> Option<(Quality, Origin)> {
         if let Some(found) = self.models.get(key) {
             return Some(found.clone());
         }
         let (fallback, origin) = self.fallback.as_ref()?;
-        let year = released.and_then(year);
+        let year = line.released.and_then(year);
         let quality = match identity.billions().filter(|b| *b > 0.0) {
-            Some(_) => fallback.open(identity, year),
+            Some(_) => fallback.open(identity, line.reasons, year),
             // without a year there is nothing to go by
-            None if hosted => fallback.hosted(&identity.line, year?),
+            None if line.hosted => fallback.hosted(&identity.line, year?),
             None => return None,
         };
         Some((quality, origin.clone()))
@@ -121,16 +127,17 @@ impl Qualities {
 }
 
 impl Fallback {
-    fn open(&self, identity: &Identity, year: Option<f32>) -> Quality {
+    fn open(&self, identity: &Identity, reasons: bool, year: Option<f32>) -> Quality {
         let (total, active) = parameters(identity);
         let log = |billions: f64| (billions.clamp(0.3, 2000.0) as f32).log10();
         let (at, doubt) = year.map_or(UNKNOWN_YEAR, |year| (year.clamp(2023.0, 2026.6), 0.0));
         let general = self.intercept
             + self.log10_total * log(total)
             + self.log10_active * log(active)
+            + self.log10_mean_squared * f32::midpoint(log(total), log(active)).powi(2)
             + self.year * (at - 2024.0);
         let words: Vec<&ByTask> =
-            words(identity).into_iter().filter_map(|word| self.words.get(word)).collect();
+            words_of(identity, reasons).into_iter().filter_map(|word| self.words.get(word)).collect();
         let offset = |name: &str| words.iter().filter_map(|word| word.get(name)).sum::<f32>();
         let ability = Task::ALL.map(|task| {
             let own = self.task.get(task.as_str()).copied().unwrap_or_default();
@@ -172,10 +179,10 @@ fn parameters(identity: &Identity) -> (f64, f64) {
 }
 
 /// The specialities that the fit has offsets for.
-fn words(identity: &Identity) -> Vec<&'static str> {
+fn words_of(identity: &Identity, reasons: bool) -> Vec<&'static str> {
     let line: Vec<&str> = identity.line.split('-').collect();
     let any = |names: &[&str]| line.iter().any(|word| names.iter().any(|name| word.starts_with(name)));
-    let thinks = matches!(identity.variant, Some(Variant::Thinking | Variant::Reasoning));
+    let thinks = reasons || matches!(identity.variant, Some(Variant::Thinking | Variant::Reasoning));
     [
         ("coder", any(&["coder", "code", "starcoder"])),
         ("math", any(&["math"])),
@@ -207,7 +214,7 @@ mod tests {
         let of = |name: &str, released| {
             let identity = identify(name);
             let key = identity.key();
-            qualities.of(&identity, &key, false, released).map(|(quality, _)| quality)
+            qualities.of(&identity, &key, Line { released, ..Line::default() }).map(|(quality, _)| quality)
         };
         let mean = |name: &str, released| of(name, Some(released)).unwrap().mean();
         assert!(mean("nobody-70b", "2025-01") > mean("nobody-7b", "2025-01") + 0.05);
