@@ -384,6 +384,7 @@ def main():
     root = os.path.dirname(HERE)
     ap.add_argument("--catalog", default=next((d for d in (f"{root}/catalog", f"{root}/models/catalog") if os.path.isdir(d)), f"{root}/catalog"))
     ap.add_argument("--data", default=os.environ.get("POINTSMAN_DATA", f"{root}/../shared/data"))
+    ap.add_argument("--as-of", default="2026-11-23", help="the date that is written into the file")
     ap.add_argument("--table", action="store_true"); ap.add_argument("--no-checks", action="store_true")
     a = ap.parse_args()
     obs = load(a.catalog, a.data)

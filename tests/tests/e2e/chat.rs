@@ -188,6 +188,22 @@ async fn a_new_model_becomes_routable_with_no_restart() {
 }
 
 #[tokio::test]
+async fn a_sync_on_demand_needs_the_admin_key() {
+    let gateway = Gateway::demo_with_admin("k3y").await;
+    let sync = |key: &str| {
+        let url = format!("{}/admin/v1/catalog/sync", gateway.url);
+        gateway.client.post(url).bearer_auth(key).send()
+    };
+    assert_eq!(sync("wrong").await.unwrap().status(), 401);
+    let synced = sync("k3y").await.unwrap();
+    assert_eq!(synced.status(), 200);
+    let synced: Value = serde_json::from_str(&synced.text().await.unwrap()).unwrap();
+    assert_eq!((&synced["models"], &synced["backends"][0]["health"]["status"]), (&json!(3), &json!("up")));
+    let metrics = gateway.client.get(format!("{}/metrics", gateway.url)).send().await.unwrap();
+    assert!(metrics.text().await.unwrap().contains("catalog_changes{change=\"appeared\"}"));
+}
+
+#[tokio::test]
 async fn classification_over_http() {
     let gateway = Gateway::demo().await;
     let body = json!({ "input": ["Translate to French: good morning", "", "SELECT * FROM orders WHERE"] });

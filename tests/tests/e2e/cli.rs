@@ -2,7 +2,7 @@
 
 use std::{fs, process::Output};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::gateway::{command, run};
@@ -21,6 +21,8 @@ async fn every_command_has_help() {
         vec!["classify", "--help"],
         vec!["models", "--help"],
         vec!["check", "--help"],
+        vec!["models", "show", "--help"],
+        vec!["catalog", "refresh", "--help"],
         vec!["train", "--help"],
         vec!["bench", "classifier", "--help"],
         vec!["embedder", "list", "--help"],
@@ -79,4 +81,50 @@ async fn models_and_check() {
     let json: Value = serde_json::from_str(&text(&run(&["models", "--demo", "--json"]).await)).unwrap();
     assert_eq!(json["models"].as_array().unwrap().len(), 3);
     assert!(text(&run(&["check"]).await).starts_with("ok"));
+}
+
+#[tokio::test]
+async fn a_model_is_shown_with_who_says_what() {
+    let folder = TempDir::new().unwrap();
+    let output = command(folder.path(), &["models", "show", "demo-code", "--demo"]).output().await.unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && text.contains("price") && text.contains("config"), "{text}");
+    let output =
+        command(folder.path(), &["models", "show", "demo-code", "--demo", "--json"]).output().await.unwrap();
+    let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(shown[0]["about"]["origins"]["context"]["from"], "config");
+    let output = command(folder.path(), &["models", "show", "demo-cod", "--demo"]).output().await.unwrap();
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("did you mean"), "the nearest name");
+}
+
+#[tokio::test]
+async fn prices_are_refreshed_from_public_lists_and_used() {
+    let folder = TempDir::new().unwrap();
+    let table = r#"{"sample_spec":{"mode":"chat"},
+        "gpt-4o":{"litellm_provider":"openai","mode":"chat","input_cost_per_token":1e-6,"output_cost_per_token":4e-6,
+          "cache_read_input_token_cost":5e-7,"max_input_tokens":128000,"supports_vision":true},
+        "openai/nobody-knows":{"litellm_provider":"openai","mode":"chat"},
+        "text-embedding-3-small":{"litellm_provider":"openai","mode":"embedding","input_cost_per_token":2e-8}}"#;
+    fs::write(folder.path().join("table.json"), table).unwrap();
+    let args = ["catalog", "refresh", "--from", "table.json", "--json"];
+    let output = command(folder.path(), &args).output().await.unwrap();
+    let counts: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&counts["prices"], &counts["unpriced"]), (&json!(1), &json!(2)), "{counts}");
+    let written = fs::read_to_string(folder.path().join("prices.toml")).unwrap();
+    assert!(written.contains("input = 1.0, output = 4.0, cached_input = 0.5, context = 128000"), "{written}");
+
+    let config = "[catalog]\nprices = \"prices.toml\"\n[[backends]]\nname = \"o\"\nkind = \"openai\"\ndiscover = false\n\
+                  base_url = \"https://api.openai.com/v1\"\nmodels = [{ id = \"gpt-4o\" }]\n";
+    fs::write(folder.path().join("pointsman.toml"), config).unwrap();
+    let output = command(folder.path(), &["models", "show", "gpt-4o", "--json"]).output().await.unwrap();
+    let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(shown[0]["price"]["input"], 1_000_000, "{shown}");
+    assert_eq!(shown[0]["about"]["origins"]["price"]["from"], "refreshed");
+
+    fs::write(folder.path().join("prices.toml"), "prices = 7").unwrap();
+    let output = command(folder.path(), &["check"]).output().await.unwrap();
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("prices.toml"), "{said}");
 }

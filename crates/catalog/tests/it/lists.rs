@@ -80,6 +80,21 @@ async fn an_odd_entry_or_figure_costs_only_itself() {
     }
 }
 
+#[tokio::test]
+async fn ten_thousand_models_and_ids_that_come_twice() {
+    let entries: Vec<String> =
+        (0..20_000).map(|i| format!(r#"{{"id":"m{}","context_length":{}}}"#, i % 10_000, i + 1)).collect();
+    let list = http("200 OK", "", &format!(r#"{{"data":[{}]}}"#, entries.join(",")));
+    let lister = Lister::start(list).await;
+    let f = Fixture::with(vec![backend("a", &lister.url)], |settings| {
+        settings.max_list_bytes = 10 << 20;
+        settings.timeout = Duration::from_secs(30);
+    })
+    .await;
+    assert_eq!((f.ids().len(), f.health(0)), (10_000, Health::Up));
+    assert_eq!(f.catalog.snapshot().find("m7")[0].context, Some(Tokens(8)), "the first of two");
+}
+
 /// `Fixture` reads up to 10 000 bytes.
 #[tokio::test]
 async fn the_longest_list_is_read_and_one_byte_more_is_not() {
