@@ -142,7 +142,7 @@ impl Actor for CatalogActor {
             }
             CatalogMsg::Listed(index, result, of_round) => {
                 while round.asking.try_join_next().is_some() {}
-                self.learn(&myself, index, result);
+                self.learn(&myself, index, result).await;
                 if of_round {
                     round.outstanding = round.outstanding.saturating_sub(1);
                     if round.outstanding == 0 {
@@ -249,17 +249,30 @@ impl CatalogActor {
         }
     }
 
-    fn learn(
+    /// Takes an answer in. The work is done off the runtime: requests do not wait for thousands of models.
+    async fn learn(
         &self,
         myself: &ActorRef<Envelope<CatalogMsg>>,
         index: usize,
         result: Result<Listing, ListError>,
     ) {
+        let actor = self.clone();
+        let taken = tokio::task::spawn_blocking(move || actor.take_in(index, result)).await;
+        if let Ok(Some(failures)) = taken {
+            let doubled = FIRST_RETRY.saturating_mul(1 << failures.saturating_sub(1).min(16));
+            let wait = doubled.mul_f64(jitter());
+            if wait < self.settings.refresh {
+                myself.send_after(wait, move || Envelope::to_self(CatalogMsg::Retry(index)));
+            }
+        }
+    }
+
+    /// Gives the failures in a row where it was one.
+    fn take_in(&self, index: usize, result: Result<Listing, ListError>) -> Option<u32> {
         let mut known = Vec::clone(&self.known.load());
-        let (Some(entry), Some(backend)) = (known.get_mut(index), self.settings.backends.get(index)) else {
-            return;
-        };
+        let (entry, backend) = (known.get_mut(index)?, self.settings.backends.get(index)?);
         let before = entry.health.clone();
+        let failed = result.is_err();
         match result {
             Ok(listing) => {
                 let first = entry.answered_at.is_none();
@@ -269,20 +282,15 @@ impl CatalogActor {
                 }
                 self.changes.record(&backend.endpoint.id, &changes);
             }
-            Err(error) => {
-                entry.missed(error);
-                let doubled = FIRST_RETRY.saturating_mul(1 << entry.failures.saturating_sub(1).min(16));
-                let wait = doubled.mul_f64(jitter());
-                if wait < self.settings.refresh {
-                    myself.send_after(wait, move || Envelope::to_self(CatalogMsg::Retry(index)));
-                }
-            }
+            Err(error) => entry.missed(error),
         }
         if entry.health != before {
             tell(backend, entry);
         }
+        let failures = failed.then_some(entry.failures);
         self.known.store(known);
         self.publish();
+        failures
     }
 
     fn publish(&self) {

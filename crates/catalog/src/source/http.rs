@@ -28,7 +28,19 @@ impl Asker<'_> {
 
     /// The JSON at a URL.
     pub(super) async fn json(&self, url: &str) -> Result<Value, ListError> {
-        parse(&self.bytes(url).await?)
+        self.read(url, Ok).await
+    }
+
+    /// The JSON at a URL and what `read` makes of it, off the runtime: a list of thousands is tens of milliseconds of
+    /// work, in which requests must not wait.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        url: &str,
+        read: impl FnOnce(Value) -> Result<T, ListError> + Send + 'static,
+    ) -> Result<T, ListError> {
+        let bytes = self.bytes(url).await?;
+        let parsed = tokio::task::spawn_blocking(move || read(parse(&bytes)?)).await;
+        parsed.unwrap_or_else(|e| Err(ListError::Bad(format!("the model list could not be read: {e}"))))
     }
 
     /// The bytes at a URL.

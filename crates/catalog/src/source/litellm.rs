@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::{ListError, Listed, Listing, entries, http::Asker, id, openai, price, read_all, text, tokens};
 
 pub(super) async fn list(asker: &Asker<'_>) -> Result<Listing, ListError> {
-    let models = match asker.json(&asker.beside("/model/info")).await {
-        Ok(answer) => read(&answer)?,
+    let models = match asker.read(&asker.beside("/model/info"), |answer| read(&answer)).await {
+        Ok(models) => models,
         // a key that may call models but not read about them, or another server in its place
         Err(ListError::Missing | ListError::Bad(_)) => return openai::list(asker).await,
         Err(error) => return Err(error),

@@ -6,8 +6,7 @@ use serde_json::Value;
 use super::{ListError, Listed, Listing, entries, http::Asker, id, price, read_all, text, tokens, whole};
 
 pub(super) async fn list(asker: &Asker<'_>) -> Result<Listing, ListError> {
-    let answer = asker.json(&asker.under("/models")).await?;
-    let mut models = read(&answer)?;
+    let mut models = asker.read(&asker.under("/models"), |answer| read(&answer)).await?;
     if asker.backend.endpoint.kind == BackendKind::LlamaCpp {
         properties(asker, &mut models).await;
     }
