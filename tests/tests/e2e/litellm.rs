@@ -81,12 +81,12 @@ async fn a_new_model_on_a_running_proxy_is_routable_within_one_sync() {
     let _running = proxy(&command, folder.path(), port, &[mini, sonnet]).await;
     let started = Instant::now();
     while gateway.chat(chat("sonnet", "hi", false)).await.0 != 200 {
-        assert!(
-            started.elapsed() < Duration::from_secs(5),
-            "one period of 2 s, and the retries after the restart"
-        );
-        sleep(Duration::from_millis(100)).await;
+        assert!(started.elapsed() < Duration::from_secs(20), "never routable");
+        sleep(Duration::from_millis(50)).await;
     }
+    // one period of 2 s with its jitter, and what the proxy takes for its first list
+    let took = started.elapsed();
+    assert!(took < Duration::from_secs(6), "{took:?}");
     let (status, answer) = gateway.chat(chat("claude-sonnet-4.5", "hi", false)).await;
     assert_eq!(
         (status, answer["model"].as_str()),
