@@ -91,21 +91,21 @@ impl CatalogHandle {
 }
 
 #[derive(Debug, Clone)]
-struct CatalogActor {
-    settings: Arc<CatalogSettings>,
+pub(crate) struct CatalogActor {
+    pub(crate) settings: Arc<CatalogSettings>,
     /// A proxy from the environment is for the world outside ...
     proxied: Client,
     /// ... not for own infrastructure.
     direct: Client,
-    known: Cell<Vec<Known>>,
+    pub(crate) known: Cell<Vec<Known>>,
     snapshot: Cell<CatalogSnapshot>,
     changes: Arc<ChangeCounts>,
 }
 
 #[derive(Default)]
-struct Round {
+pub(crate) struct Round {
     /// Requests under way; dropped with the actor.
-    asking: JoinSet<()>,
+    pub(crate) asking: JoinSet<()>,
     outstanding: usize,
     /// Who waits for this round, and who for the next.
     waiting: Vec<Reply<()>>,
@@ -174,12 +174,12 @@ impl CatalogActor {
         }
     }
 
-    fn discovered(&self) -> Vec<usize> {
+    pub(crate) fn discovered(&self) -> Vec<usize> {
         let backends = self.settings.backends.iter().enumerate();
         backends.filter(|(_, backend)| backend.discover).map(|(index, _)| index).collect()
     }
 
-    fn client(&self, backend: &CatalogBackend) -> Client {
+    pub(crate) fn client(&self, backend: &CatalogBackend) -> Client {
         let own = backend.endpoint.local || backend.endpoint.simulated;
         if own { self.direct.clone() } else { self.proxied.clone() }
     }
@@ -193,44 +193,6 @@ impl CatalogActor {
             // an actor that is gone needs no list
             let _ = myself.send_message(Envelope::to_self(CatalogMsg::Listed(index, listed, of_round)));
         });
-    }
-
-    fn probe_later(&self, myself: &ActorRef<Envelope<CatalogMsg>>) {
-        if let Some(every) = self.settings.probe {
-            myself.send_after(every.mul_f64(jitter()), || Envelope::to_self(CatalogMsg::Probe));
-        }
-    }
-
-    fn probe(&self, myself: &ActorRef<Envelope<CatalogMsg>>, round: &mut Round) {
-        while round.asking.try_join_next().is_some() {}
-        for index in self.discovered() {
-            let (settings, myself) = (Arc::clone(&self.settings), myself.clone());
-            let client = self.client(&settings.backends[index]);
-            round.asking.spawn(async move {
-                let backend = &settings.backends[index];
-                if let Some(result) = source::probe(&client, backend, settings.timeout).await {
-                    let _ = myself.send_message(Envelope::to_self(CatalogMsg::Probed(index, result)));
-                }
-            });
-        }
-    }
-
-    /// A probe only says whether a backend lives: what it serves, a list says.
-    fn probed(&self, index: usize, result: Result<(), ListError>) {
-        let mut known = Vec::clone(&self.known.load());
-        let (Some(entry), Some(backend)) = (known.get_mut(index), self.settings.backends.get(index)) else {
-            return;
-        };
-        let health = match (result, &entry.health) {
-            (Ok(()), Health::Unreachable { .. }) if entry.answered_at.is_some() => Health::Up,
-            (Err(ListError::Unreachable(error)), Health::Up) => Health::Unreachable { error },
-            (Err(ListError::Bad(error)), Health::Up) => Health::Degraded { error },
-            _ => return,
-        };
-        entry.health = health;
-        tell(backend, entry);
-        self.known.store(known);
-        self.publish();
     }
 
     fn end(&self, myself: &ActorRef<Envelope<CatalogMsg>>, round: &mut Round) {
@@ -293,7 +255,7 @@ impl CatalogActor {
         failures
     }
 
-    fn publish(&self) {
+    pub(crate) fn publish(&self) {
         let known = self.known.load();
         let generation = self.snapshot.load().generation() + 1;
         let states = self.settings.backends.iter().zip(known.iter()).map(|(backend, known)| BackendState {
@@ -313,7 +275,7 @@ fn unix_now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
-fn tell(backend: &CatalogBackend, now: &Known) {
+pub(crate) fn tell(backend: &CatalogBackend, now: &Known) {
     let (id, health, models) = (&backend.endpoint.id, now.health.as_str(), now.models.len());
     match &now.health {
         Health::Unreachable { error } | Health::Degraded { error } => {
@@ -324,7 +286,7 @@ fn tell(backend: &CatalogBackend, now: &Known) {
 }
 
 /// Between 0.9 and 1.1: many routers in front of one backend should not ask it all at once.
-fn jitter() -> f64 {
+pub(crate) fn jitter() -> f64 {
     use std::hash::{BuildHasher, RandomState};
     0.9 + 0.2 * (RandomState::new().hash_one(0) >> 11) as f64 / (1_u64 << 53) as f64
 }

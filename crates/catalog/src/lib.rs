@@ -12,6 +12,7 @@ mod facts;
 mod glob;
 mod known;
 mod merge;
+mod probes;
 mod refresh;
 mod settings;
 mod snapshot;
