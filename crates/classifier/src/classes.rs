@@ -54,8 +54,16 @@ impl Classes {
             .map(|class| class.examples.iter().filter_map(|text| unit(text)).collect())
             .collect();
         let fit = |(i, class): (usize, &ClassExamples)| {
-            let others = own.iter().enumerate().filter(|(j, _)| *j != i).flat_map(|(_, rows)| rows);
-            let negatives: Vec<&[f32]> = background.iter().chain(others).map(Vec::as_slice).collect();
+            let others: Vec<&Vec<f32>> =
+                own.iter().enumerate().filter(|(j, _)| *j != i).flat_map(|(_, rows)| rows).collect();
+            // the few examples of the other classes weigh as much as all of the background: they are what it is
+            // most easily taken for
+            let halves = if others.is_empty() { (1.0, 0.0) } else { (0.5, 0.5) };
+            let shared = |rows: usize, half: f32| 0.5 * half / rows.max(1) as f32;
+            let (far, near) = (shared(background.len(), halves.0), shared(others.len(), halves.1));
+            let negatives = background.iter().map(|row| (row.as_slice(), far));
+            let negatives: Vec<(&[f32], f32)> =
+                negatives.chain(others.iter().map(|row| (row.as_slice(), near))).collect();
             let (weight, bias) = regress(&own[i], &negatives);
             Head { name: Arc::clone(&class.name), weight, bias }
         };
@@ -82,16 +90,16 @@ fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + (-x).exp())
 }
 
-/// Logistic regression by gradient descent from zero; both sides weigh the same, however many rows they have.
-fn regress(positives: &[Vec<f32>], negatives: &[&[f32]]) -> (Vec<f32>, f32) {
-    let width = negatives.first().map_or(0, |row| row.len());
+/// Logistic regression by gradient descent from zero. The positives weigh one half together; the negatives, each with
+/// its share, the other.
+fn regress(positives: &[Vec<f32>], negatives: &[(&[f32], f32)]) -> (Vec<f32>, f32) {
+    let width = negatives.first().map_or(0, |(row, _)| row.len());
     let (mut weight, mut bias) = (vec![0.0; width], 0.0);
-    let share = |rows: usize| 0.5 / rows.max(1) as f32;
-    let (positive, negative) = (share(positives.len()), share(negatives.len()));
+    let positive = 0.5 / positives.len().max(1) as f32;
     let rows: Vec<(&[f32], f32, f32)> = positives
         .iter()
         .map(|row| (row.as_slice(), 1.0, positive))
-        .chain(negatives.iter().map(|row| (*row, 0.0, negative)))
+        .chain(negatives.iter().map(|(row, share)| (*row, 0.0, *share)))
         .collect();
     for _ in 0..PASSES {
         let mut gradient: Vec<f32> = weight.iter().map(|w| RIDGE * w).collect();

@@ -42,7 +42,8 @@ fn task_accuracy_on_dev() {
         eprintln!("SKIPPED: no data; set POINTSMAN_DATA to a folder with classify/dev.jsonl.gz");
         return;
     };
-    let classifier = built_in();
+    // both tiers, as every user gets them
+    let classifier = Cascade::load(&ClassifierSettings::default()).unwrap();
     let (mut right, mut n) = (0, 0);
     for row in read_examples(&file, "dev").unwrap() {
         let Some(task) = row.task else { continue };
