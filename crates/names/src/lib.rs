@@ -2,7 +2,8 @@
 //!
 //! Owns no list of models. Providers, gateways, Ollama, hubs and GGUF files spell one model in many ways;
 //! [`identify`] brings them to one canonical id by rules, so that a model that appears tomorrow is read as well as
-//! yesterday's. Invariants: any text is read, in linear time, and the canonical id of a canonical id is itself. What a
+//! yesterday's. Invariants: any text is read, in linear time; for known
+//! brands the canonical id of a canonical id is itself. What a
 //! name does not say is not guessed: a size that is left open stays open and is flagged. Not for facts about models.
 
 mod brands;
