@@ -63,7 +63,11 @@ if ! POINTSMAN_LITELLM="$(bash scripts/litellm.sh)"; then
   echo "no real LiteLLM proxy: the test that needs one says so and is skipped"
   POINTSMAN_LITELLM=""
 fi
-export POINTSMAN_MINILM POINTSMAN_LITELLM
+if ! POINTSMAN_E5="$(bash scripts/multilingual.sh)"; then
+  echo "no real multilingual weights: the test that needs them says so and is skipped"
+  POINTSMAN_E5=""
+fi
+export POINTSMAN_MINILM POINTSMAN_E5 POINTSMAN_LITELLM
 
 section "tests"
 summary="$(mktemp)"

@@ -88,7 +88,7 @@ pub enum EmbedderConfig {
         /// Rows of the table for hashed pairs of tokens, after those of the tokens.
         pairs: u32,
     },
-    /// A transformer of the BERT family.
+    /// A transformer: BERT and its kin, ModernBERT.
     Encoder {
         /// Its shapes.
         encoder: EncoderConfig,
@@ -324,7 +324,7 @@ pub(crate) fn encoder_embedder(
         head,
         tail,
         pooling: *pooling,
-        encoder: tensors.encoder(encoder)?,
+        encoder: tensors.transformer(encoder)?,
     })))
 }
 

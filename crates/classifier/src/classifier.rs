@@ -216,7 +216,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        encoder::{Buffers, Encoder, EncoderConfig, Pooling, Weight},
+        encoder::{Buffers, Encoder, EncoderConfig, Pooling, Transformer, Weight},
         reference,
         tensors::Tensors,
     };
@@ -274,6 +274,21 @@ mod tests {
             for pooling in [Pooling::Mean, Pooling::Cls] {
                 let fused = encoder.forward(&ids, pooling, &mut buffers);
                 let candle = reference::bert(&checkpoint, &config, &ids, pooling).unwrap();
+                assert!(close(&fused, &candle, 1e-3), "{} tokens: {fused:?} {candle:?}", ids.len());
+            }
+        }
+    }
+
+    #[test]
+    fn a_modern_encoder_agrees_with_candle() {
+        let (checkpoint, config) = reference::random_modern().unwrap();
+        let tensors = Tensors::read(&checkpoint, Path::new("model.safetensors")).unwrap();
+        let (encoder, mut buffers) = (tensors.transformer(&config).unwrap(), Buffers::default());
+        assert!(matches!(encoder, Transformer::Modern(_)));
+        for ids in LENGTHS.map(ids) {
+            for pooling in [Pooling::Mean, Pooling::Cls] {
+                let fused = encoder.forward(&ids, pooling, &mut buffers);
+                let candle = reference::modern(&checkpoint, &config, &ids, pooling).unwrap();
                 assert!(close(&fused, &candle, 1e-3), "{} tokens: {fused:?} {candle:?}", ids.len());
             }
         }

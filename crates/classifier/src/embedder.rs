@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    encoder::{Buffers, Encoder, Pooling},
+    encoder::{Buffers, Pooling, Transformer},
     ids::{TokenIds, cut},
     table::Table,
     tokens::Tokens,
@@ -34,7 +34,7 @@ pub(crate) struct EncoderEmbedder {
     pub(crate) head: usize,
     pub(crate) tail: usize,
     pub(crate) pooling: Pooling,
-    pub(crate) encoder: Encoder,
+    pub(crate) encoder: Transformer,
 }
 
 /// Memory that one text leaves for the next.

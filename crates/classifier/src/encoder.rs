@@ -7,12 +7,15 @@
 use pointsman_kernels::{Packed, PackedInt8, Rounded, gelu, layer_norm_add, softmax_rows};
 use serde::{Deserialize, Serialize};
 
-use crate::table::Table;
+use crate::{
+    modern::{ModernConfig, ModernEncoder},
+    table::Table,
+};
 
 /// The parts of a hub `config.json` that decide the shapes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EncoderConfig {
-    /// `bert`, `roberta` or `xlm-roberta`.
+    /// `bert`, `roberta`, `xlm-roberta` or `modernbert`.
     pub model_type: String,
     /// Width of the embedding.
     pub hidden_size: usize,
@@ -35,6 +38,9 @@ pub struct EncoderConfig {
     /// The activation: only the exact GELU is known.
     #[serde(default = "default_activation")]
     pub hidden_act: String,
+    /// What only ModernBERT has.
+    #[serde(flatten)]
+    pub modern: Option<ModernConfig>,
 }
 
 const fn default_eps() -> f32 {
@@ -48,16 +54,26 @@ fn default_activation() -> String {
 impl EncoderConfig {
     /// The first position: RoBERTa's come after the row of the padding.
     pub(crate) fn first_position(&self) -> usize {
-        if self.model_type == "bert" { 0 } else { self.pad_token_id + 1 }
+        if matches!(self.model_type.as_str(), "bert" | "modernbert") { 0 } else { self.pad_token_id + 1 }
+    }
+
+    fn activation(&self) -> &str {
+        let modern = self.modern.as_ref().and_then(|modern| modern.hidden_activation.as_deref());
+        modern.unwrap_or(&self.hidden_act)
     }
 
     /// What is wrong with it, if anything.
     pub(crate) fn problem(&self) -> Option<String> {
         let Self { hidden_size, num_attention_heads: heads, .. } = *self;
-        if !matches!(self.model_type.as_str(), "bert" | "roberta" | "xlm-roberta") {
-            Some(format!("model_type `{}`; known: bert, roberta, xlm-roberta", self.model_type))
-        } else if self.hidden_act != "gelu" {
-            Some(format!("hidden_act `{}`; known: gelu", self.hidden_act))
+        if !matches!(self.model_type.as_str(), "bert" | "roberta" | "xlm-roberta" | "modernbert") {
+            Some(format!("model_type `{}`; known: bert, roberta, xlm-roberta, modernbert", self.model_type))
+        } else if self.model_type == "modernbert" && self.modern.is_none() {
+            Some(
+                "a modernbert without its attention windows (`global_attn_every_n_layers` and three more)"
+                    .to_owned(),
+            )
+        } else if self.activation() != "gelu" {
+            Some(format!("hidden_act `{}`; known: gelu", self.activation()))
         } else if hidden_size == 0 || heads == 0 || !hidden_size.is_multiple_of(heads) {
             Some(format!("hidden_size {hidden_size} is not a multiple of {heads} attention heads"))
         } else if self.num_hidden_layers == 0 || self.intermediate_size == 0 || self.vocab_size == 0 {
@@ -95,7 +111,7 @@ pub(crate) struct Linear {
 }
 
 impl Linear {
-    fn apply(&self, x: &[f32], out: &mut [f32], rounded: &mut Rounded) {
+    pub(crate) fn apply(&self, x: &[f32], out: &mut [f32], rounded: &mut Rounded) {
         match &self.weight {
             Weight::Float(weight) => weight.multiply(x, weight.inputs(), &self.bias, out, weight.outputs()),
             Weight::Int8(weight) => weight.multiply(x, &self.bias, out, rounded),
@@ -133,20 +149,41 @@ pub(crate) struct Encoder {
     pub(crate) blocks: Vec<Block>,
 }
 
+/// A transformer of either build.
+#[derive(Debug)]
+pub(crate) enum Transformer {
+    /// BERT, RoBERTa, XLM-R.
+    Bert(Encoder),
+    /// ModernBERT.
+    Modern(ModernEncoder),
+}
+
+impl Transformer {
+    /// The embedding of the tokens `ids`, which must be known, fit the positions and not be empty.
+    pub(crate) fn forward(&self, ids: &[u32], pooling: Pooling, buffers: &mut Buffers) -> Vec<f32> {
+        match self {
+            Self::Bert(encoder) => encoder.forward(ids, pooling, buffers),
+            Self::Modern(encoder) => encoder.forward(ids, pooling, buffers),
+        }
+    }
+}
+
 /// Memory that one forward pass leaves for the next.
 #[derive(Debug, Default)]
 pub(crate) struct Buffers {
-    x: Vec<f32>,
-    qkv: Vec<f32>,
-    context: Vec<f32>,
-    scores: Vec<f32>,
-    wide: Vec<f32>,
-    out: Vec<f32>,
-    packed: Packed,
-    rounded: Rounded,
+    pub(crate) x: Vec<f32>,
+    pub(crate) normed: Vec<f32>,
+    pub(crate) qkv: Vec<f32>,
+    pub(crate) context: Vec<f32>,
+    pub(crate) scores: Vec<f32>,
+    pub(crate) wide: Vec<f32>,
+    pub(crate) gated: Vec<f32>,
+    pub(crate) out: Vec<f32>,
+    pub(crate) packed: Packed,
+    pub(crate) rounded: Rounded,
 }
 
-fn room(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
+pub(crate) fn room(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
     if buffer.len() < len {
         buffer.resize(len, 0.0);
     }
@@ -168,26 +205,29 @@ impl Encoder {
         for block in &self.blocks {
             block.forward(n, &self.config, buffers);
         }
-        let x = &buffers.x[..n * width];
-        match pooling {
-            Pooling::Cls => x[..width].to_vec(),
-            Pooling::Mean => {
-                let mut mean = vec![0.0; width];
-                for row in x.chunks_exact(width) {
-                    mean.iter_mut().zip(row).for_each(|(m, v)| *m += v);
-                }
-                for m in &mut mean {
-                    *m /= n as f32;
-                }
-                mean
+        pool(&buffers.x[..n * width], width, pooling)
+    }
+}
+
+/// One vector of those of the tokens.
+pub(crate) fn pool(x: &[f32], width: usize, pooling: Pooling) -> Vec<f32> {
+    match pooling {
+        Pooling::Cls => x[..width].to_vec(),
+        Pooling::Mean => {
+            let mut mean = vec![0.0; width];
+            for row in x.chunks_exact(width) {
+                mean.iter_mut().zip(row).for_each(|(m, v)| *m += v);
             }
+            let share = width as f32 / x.len() as f32;
+            mean.iter_mut().for_each(|m| *m *= share);
+            mean
         }
     }
 }
 
 impl Block {
     fn forward(&self, n: usize, config: &EncoderConfig, buffers: &mut Buffers) {
-        let Buffers { x, qkv, context, scores, wide, out, packed, rounded } = buffers;
+        let Buffers { x, qkv, context, scores, wide, out, packed, rounded, .. } = buffers;
         let (width, inner) = (config.hidden_size, config.intermediate_size);
         let head = width / config.num_attention_heads;
         let (x, qkv, context) = (&mut x[..n * width], room(qkv, 3 * n * width), room(context, n * width));

@@ -18,6 +18,7 @@ pub mod evaluate;
 mod heads;
 pub mod hub;
 mod ids;
+mod modern;
 mod paste;
 mod reading;
 #[cfg(test)]
@@ -36,4 +37,5 @@ pub use classes::ClassExamples;
 pub use classifier::{Classifier, EmbedderInfo};
 pub use encoder::{EncoderConfig, Pooling};
 pub use error::ClassifierError;
+pub use modern::ModernConfig;
 pub use settings::{ArtifactSource, ClassifierSettings, Mode};

@@ -4,12 +4,16 @@ use std::collections::HashMap;
 
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::VarBuilder;
-use candle_transformers::models::bert::{BertModel, Config};
+use candle_transformers::models::{
+    bert::{BertModel, Config},
+    modernbert,
+};
 
 use crate::{
     embedder::StaticEmbedder,
     encoder::{EncoderConfig, Pooling},
     heads::{Dense, Heads, Logits},
+    modern::ModernConfig,
     table::Table,
     train::random::Random,
 };
@@ -66,6 +70,79 @@ pub(crate) fn bert(
     }
 }
 
+/// The embedding of one text by candle's own ModernBERT.
+pub(crate) fn modern(
+    checkpoint: &[u8],
+    config: &EncoderConfig,
+    ids: &[u32],
+    pooling: Pooling,
+) -> Result<Vec<f32>> {
+    let mut fields = serde_json::to_value(config).map_err(candle_core::Error::wrap)?;
+    fields["classifier_config"] = serde_json::Value::Null;
+    let config: modernbert::Config = serde_json::from_value(fields).map_err(candle_core::Error::wrap)?;
+    let weights = VarBuilder::from_buffered_safetensors(checkpoint.to_vec(), DType::F32, &Device::Cpu)?;
+    let model = modernbert::ModernBert::load(weights, &config)?;
+    let ids = Tensor::from_slice(ids, (1, ids.len()), &Device::Cpu)?;
+    let vectors = model.forward(&ids, &ids.ones_like()?)?.squeeze(0)?;
+    match pooling {
+        Pooling::Mean => vectors.mean(0)?.to_vec1(),
+        Pooling::Cls => vectors.get(0)?.to_vec1(),
+    }
+}
+
+/// A small ModernBERT with random weights, the same each time: a window of four, every second layer global.
+pub(crate) fn random_modern() -> Result<(Vec<u8>, EncoderConfig)> {
+    let modern = ModernConfig {
+        global_attn_every_n_layers: 2,
+        global_rope_theta: 160_000.0,
+        local_attention: 4,
+        local_rope_theta: 10_000.0,
+        norm_eps: Some(1e-5),
+        hidden_activation: None,
+    };
+    let (_, bert) = random_bert()?;
+    let config = EncoderConfig {
+        model_type: "modernbert".to_owned(),
+        num_hidden_layers: 4,
+        layer_norm_eps: 1e-5,
+        modern: Some(modern),
+        ..bert
+    };
+    let (width, inner) = (config.hidden_size, config.intermediate_size);
+    let mut shapes = vec![
+        ("embeddings.tok_embeddings".to_owned(), vec![config.vocab_size, width]),
+        ("embeddings.norm".to_owned(), vec![width]),
+        ("final_norm".to_owned(), vec![width]),
+    ];
+    for n in 0..config.num_hidden_layers {
+        for (part, shape) in [
+            ("attn.Wqkv", vec![3 * width, width]),
+            ("attn.Wo", vec![width, width]),
+            ("mlp_norm", vec![width]),
+            ("mlp.Wi", vec![2 * inner, width]),
+            ("mlp.Wo", vec![width, inner]),
+            ("attn_norm", vec![width]),
+        ] {
+            if (n, part) != (0, "attn_norm") {
+                shapes.push((format!("layers.{n}.{part}"), shape));
+            }
+        }
+    }
+    let mut random = Random::new(11);
+    let mut tensors = HashMap::new();
+    for (name, shape) in shapes {
+        let mean = if shape.len() == 1 { 1.0 } else { 0.0 };
+        let mut values: Vec<f32> =
+            (0..shape.iter().product()).map(|_| mean + 0.7 * (random.unit() - 0.5)).collect();
+        if name.ends_with("tok_embeddings") {
+            values = Table::quantise(&values, width).floats();
+        }
+        tensors.insert(format!("model.{name}.weight"), Tensor::from_vec(values, shape, &Device::Cpu)?);
+    }
+    let bytes = safetensors::serialize(&tensors, None).map_err(candle_core::Error::wrap)?;
+    Ok((bytes, config))
+}
+
 /// A small checkpoint with random weights, the same each time, its configuration, and the hub's names.
 pub(crate) fn random_bert() -> Result<(Vec<u8>, EncoderConfig)> {
     let config = EncoderConfig {
@@ -79,6 +156,7 @@ pub(crate) fn random_bert() -> Result<(Vec<u8>, EncoderConfig)> {
         layer_norm_eps: 1e-12,
         pad_token_id: 0,
         hidden_act: "gelu".to_owned(),
+        modern: None,
     };
     let (width, inner) = (config.hidden_size, config.intermediate_size);
     let mut tensors = HashMap::new();

@@ -8,8 +8,9 @@ use safetensors::SafeTensors;
 
 use crate::{
     ClassifierError,
-    encoder::{Block, Encoder, EncoderConfig, Linear, Norm, Weight},
+    encoder::{Block, Encoder, EncoderConfig, Linear, Norm, Transformer, Weight},
     heads::{Dense, Heads},
+    modern::{ModernBlock, ModernConfig, ModernEncoder},
     table::Table,
 };
 
@@ -113,10 +114,13 @@ impl<'a> Tensors<'a> {
     }
 
     fn norm(&self, name: &str, width: usize) -> Result<Norm, ClassifierError> {
-        Ok(Norm {
-            gamma: self.floats(&format!("{name}.weight"), &[width])?,
-            beta: self.floats(&format!("{name}.bias"), &[width])?,
-        })
+        let beta = self.floats(&format!("{name}.bias"), &[width])?;
+        Ok(Norm { beta, ..self.plain_norm(name, width)? })
+    }
+
+    /// A norm that does not shift.
+    fn plain_norm(&self, name: &str, width: usize) -> Result<Norm, ClassifierError> {
+        Ok(Norm { gamma: self.floats(&format!("{name}.weight"), &[width])?, beta: vec![0.0; width] })
     }
 
     /// Dense layers side by side: in eight bits where all are stored so, else in floats.
@@ -125,6 +129,15 @@ impl<'a> Tensors<'a> {
         for name in names {
             bias.extend(self.floats(&format!("{name}.bias"), &[outputs])?);
         }
+        Ok(Linear { weight: self.weight(names, outputs, inputs)?, bias })
+    }
+
+    /// A dense layer that adds nothing.
+    fn plain_linear(&self, name: &str, outputs: usize, inputs: usize) -> Result<Linear, ClassifierError> {
+        Ok(Linear { weight: self.weight(&[name.to_owned()], outputs, inputs)?, bias: vec![0.0; outputs] })
+    }
+
+    fn weight(&self, names: &[String], outputs: usize, inputs: usize) -> Result<Weight, ClassifierError> {
         let weights: Vec<String> = names.iter().map(|name| format!("{name}.weight")).collect();
         let bytes = |name: &String| self.named.get(name).is_some_and(|t| t.dtype() == DType::U8);
         if weights.iter().all(bytes) {
@@ -134,14 +147,58 @@ impl<'a> Tensors<'a> {
                 quantised.extend_from_slice(&table.quantised);
                 scales.extend(table.scales);
             }
-            return Ok(Linear { weight: Weight::Int8(PackedInt8::new(&quantised, &scales, inputs)), bias });
+            return Ok(Weight::Int8(PackedInt8::new(&quantised, &scales, inputs)));
         }
         let mut weight = Vec::new();
         for name in &weights {
             weight.extend(self.matrix(name, outputs, inputs)?);
         }
-        let packed = Packed::new(&weight, outputs * names.len(), inputs);
-        Ok(Linear { weight: Weight::Float(packed), bias })
+        Ok(Weight::Float(Packed::new(&weight, outputs * names.len(), inputs)))
+    }
+
+    /// A transformer of the build that its configuration names.
+    pub(crate) fn transformer(&self, config: &EncoderConfig) -> Result<Transformer, ClassifierError> {
+        match &config.modern {
+            Some(modern) if config.model_type == "modernbert" => {
+                Ok(Transformer::Modern(self.modern(config, modern)?))
+            }
+            _ => Ok(Transformer::Bert(self.encoder(config)?)),
+        }
+    }
+
+    /// ModernBERT under the names of hub checkpoints, with `model.` in front or without.
+    fn modern(
+        &self,
+        config: &EncoderConfig,
+        modern: &ModernConfig,
+    ) -> Result<ModernEncoder, ClassifierError> {
+        let (width, inner) = (config.hidden_size, config.intermediate_size);
+        let at = "embeddings.tok_embeddings.weight";
+        let front = if self.has(at) { "" } else { "model." };
+        let name = |rest: &str| format!("{front}{rest}");
+        let block = |n: usize| -> Result<ModernBlock, ClassifierError> {
+            let part = |rest: &str| name(&format!("layers.{n}.{rest}"));
+            let first = n == 0 && !self.has(&part("attn_norm.weight"));
+            Ok(ModernBlock {
+                attention_norm: (!first).then(|| self.plain_norm(&part("attn_norm"), width)).transpose()?,
+                qkv: self.plain_linear(&part("attn.Wqkv"), 3 * width, width)?,
+                attention: self.plain_linear(&part("attn.Wo"), width, width)?,
+                norm: self.plain_norm(&part("mlp_norm"), width)?,
+                up: self.plain_linear(&part("mlp.Wi"), 2 * inner, width)?,
+                down: self.plain_linear(&part("mlp.Wo"), width, inner)?,
+            })
+        };
+        Ok(ModernEncoder {
+            tokens: self.table(&name(at), config.vocab_size, width)?,
+            norm: self.plain_norm(&name("embeddings.norm"), width)?,
+            blocks: (0..config.num_hidden_layers).map(block).collect::<Result<_, _>>()?,
+            last_norm: self.plain_norm(&name("final_norm"), width)?,
+            config: EncoderConfig {
+                layer_norm_eps: modern.norm_eps.unwrap_or(config.layer_norm_eps),
+                ..config.clone()
+            },
+            modern: modern.clone(),
+        })
     }
 
     /// An encoder under the names that hub checkpoints use, with or without the model's name in front.

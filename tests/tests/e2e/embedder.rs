@@ -18,6 +18,8 @@ use crate::gateway::{Gateway, command};
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 const ID: &str = "lab/tiny-bert";
 const MINILM: &str = "sentence-transformers/all-MiniLM-L6-v2";
+/// multilingual-e5-small, twelve layers and a sentence-piece tokenizer.
+const E5: &str = "intfloat/multilingual-e5-small";
 const MINILM_SHA256: &str = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db";
 
 fn root() -> PathBuf {
@@ -157,30 +159,30 @@ async fn pulled_listed_trained_measured() {
 }
 
 #[expect(clippy::print_stderr, reason = "who runs the tests should know")]
-/// Real weights, where `scripts/minilm.sh` has put some.
-fn minilm() -> Option<BTreeMap<String, HubFile>> {
-    let folder = std::env::var("POINTSMAN_MINILM").unwrap_or_default();
+/// Real weights, where a script has put some and the variable says where.
+fn real(id: &str, variable: &str, script: &str) -> Option<BTreeMap<String, HubFile>> {
+    let folder = std::env::var(variable).unwrap_or_default();
     if folder.is_empty() {
-        eprintln!("skipped: POINTSMAN_MINILM names no folder; scripts/minilm.sh fetches one");
+        eprintln!("skipped: {variable} names no folder; {script} makes one");
         return None;
     }
     let file = |name: &str| {
         let bytes = fs::read(Path::new(&folder).join(name)).unwrap();
         let large = name.ends_with(".safetensors");
         let etag = if large { hex(&bytes) } else { hex(&bytes)[..40].to_owned() };
-        (format!("{MINILM}/{name}"), HubFile { bytes, etag, large })
+        (format!("{id}/{name}"), HubFile { bytes, etag, large })
     };
     Some(["config.json", "tokenizer.json", "model.safetensors"].map(file).into())
 }
 
-/// A fifth of the exemplars, of all files: enough for heads that work.
-fn some_exemplars(folder: &Path) {
+/// Every so manieth of the exemplars, of all files: enough for heads that work.
+fn some_exemplars(folder: &Path, step: usize) {
     fs::create_dir(folder).unwrap();
     for entry in fs::read_dir(root().join("models/exemplars")).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|e| e == "jsonl") {
             let text = fs::read_to_string(&path).unwrap();
-            let rows: Vec<&str> = text.lines().step_by(5).collect();
+            let rows: Vec<&str> = text.lines().step_by(step).collect();
             fs::write(folder.join(path.file_name().unwrap()), rows.join("\n")).unwrap();
         }
     }
@@ -188,12 +190,12 @@ fn some_exemplars(folder: &Path) {
 
 #[tokio::test]
 async fn real_weights_come_from_the_hub_get_heads_and_go_live_under_load() {
-    let Some(files) = minilm() else { return };
+    let Some(files) = real(MINILM, "POINTSMAN_MINILM", "scripts/minilm.sh") else { return };
     assert_eq!(files[&format!("{MINILM}/model.safetensors")].etag, MINILM_SHA256, "the weights that we know");
     let (home, hub) = (TempDir::new().unwrap(), Hub::start(files, COMMIT, None).await);
     let pull = ["embedder", "pull", MINILM, "--sha256", MINILM_SHA256];
     said(&run(&home, &hub, None, &pull).await);
-    some_exemplars(&home.path().join("exemplars"));
+    some_exemplars(&home.path().join("exemplars"), 5);
     let train = ["train", "--embedder", MINILM, "--exemplars", "exemplars", "--no-folds", "--views", "1"];
     said(&run(&home, &hub, None, &[&train[..], &["--out", "mini"]].concat()).await);
     let data = root().join("models/exemplars/professional.jsonl");
@@ -231,6 +233,31 @@ async fn real_weights_come_from_the_hub_get_heads_and_go_live_under_load() {
     let url = format!("{}/admin/v1/embedder", gateway.url);
     let live = gateway.client.get(url).bearer_auth("k3y").send().await.unwrap().text().await.unwrap();
     assert!(live.contains(r#""tier":"deep""#) && live.contains("mini"), "{live}");
+}
+
+#[tokio::test]
+async fn a_real_multilingual_encoder_comes_from_the_hub_and_reads_other_languages() {
+    let Some(files) = real(E5, "POINTSMAN_E5", "scripts/multilingual.sh") else { return };
+    let (home, hub) = (TempDir::new().unwrap(), Hub::start(files, COMMIT, None).await);
+    said(&run(&home, &hub, None, &["embedder", "pull", E5]).await);
+    some_exemplars(&home.path().join("exemplars"), 20);
+    let train = ["train", "--embedder", E5, "--prefix", "query: ", "--exemplars", "exemplars", "--no-folds"];
+    said(&run(&home, &hub, None, &[&train[..], &["--views", "1", "--out", "e5"]].concat()).await);
+    let lines = fs::read_to_string(root().join("models/exemplars/european.jsonl")).unwrap();
+    let rows: Vec<&str> = lines.lines().skip(4).step_by(9).collect();
+    fs::write(home.path().join("unseen.jsonl"), rows.join("\n")).unwrap();
+    let bench =
+        ["bench", "classifier", "--embedder", "e5", "--flips", "0", "--json", "--data", "unseen.jsonl"];
+    let measured: Value = serde_json::from_str(&said(&run(&home, &hub, None, &bench).await)).unwrap();
+    let accuracy = measured[0]["task"]["accuracy"].as_f64().unwrap();
+    assert!(accuracy > 0.4, "{accuracy} where the largest task is a fifth of the rows");
+
+    let gateway = Gateway::demo_with_admin("k3y").await;
+    let request = gateway.client.put(format!("{}/admin/v1/embedder", gateway.url)).bearer_auth("k3y");
+    let body = json!({ "artifact": home.path().join("e5") }).to_string();
+    assert_eq!(request.body(body).send().await.unwrap().status(), 200);
+    let answer = gateway.post("/v1/classify", r#"{"input":"réécris ça plus court, et plus drôle"}"#).await;
+    assert_eq!(answer.status(), 200);
 }
 
 #[tokio::test]
