@@ -3,11 +3,15 @@
 use std::{hint::black_box, sync::Arc};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use pointsman_decide::{Candidate, Policy, Signals, decide};
+use pointsman_decide::{Candidate, Policy, Pool, Question, Signals, decide};
 use pointsman_types::{
-    Capabilities, Capability, LatencyView, ModelForm, ModelKind, ModelSpec, Price, Quality, RequestFeatures,
-    RouteOptions, RouteRequest, Task, Tokens,
+    Capabilities, Capability, Health, LatencyView, ModelForm, ModelKind, ModelSpec, Price, Quality,
+    RequestFeatures, RouteOptions, RouteRequest, Task, Tokens,
 };
+
+/// As the binary does.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn candidates(n: usize) -> Vec<Candidate> {
     let spec = |i: usize| ModelSpec {
@@ -26,20 +30,30 @@ fn candidates(n: usize) -> Vec<Candidate> {
         created: None,
         about: pointsman_types::About::default(),
     };
-    (0..n)
-        .map(|i| Candidate { spec: Arc::new(spec(i)), latency: LatencyView::default(), unreachable: false })
-        .collect()
+    (0..n).map(|i| Candidate::new(Arc::new(spec(i)), LatencyView::default(), &Health::Unknown)).collect()
 }
 
 fn bench(c: &mut Criterion) {
     let features = RequestFeatures { input_tokens: Tokens(60), turns: 1, ..RequestFeatures::default() };
-    let request = RouteRequest { form: ModelForm::Auto, options: RouteOptions::default(), features };
     let (signals, policy) = (Signals::default(), Policy::default());
-    for n in [1, 10, 100, 1000] {
-        let pool = candidates(n);
-        c.bench_function(&format!("decide/{n} candidates"), |b| {
-            b.iter(|| decide(black_box(&request), &signals, pool.clone(), &policy));
-        });
+    for form in ["auto", "strategy:cost"] {
+        let forms = vec![ModelForm::parse(form).unwrap_or(ModelForm::Auto)];
+        let request = RouteRequest { forms, options: RouteOptions::default(), features: features.clone() };
+        for n in [1, 10, 50, 1000] {
+            let pool = Pool::of(candidates(n));
+            let question = Question {
+                request: &request,
+                signals: &signals,
+                pool: &pool,
+                policy: &policy,
+                session: None,
+                now: 0,
+                seed: 0,
+            };
+            c.bench_function(&format!("decide/{form}/{n} candidates"), |b| {
+                b.iter(|| decide(black_box(&question)));
+            });
+        }
     }
 }
 

@@ -142,6 +142,12 @@ impl Facts {
         sizes.iter().filter(|size| off(size) < 0.25).min_by(|a, b| off(a).total_cmp(&off(b))).cloned()
     }
 
+    /// Whether a file states anything of this very line or model.
+    #[cfg(test)]
+    pub(crate) fn knows(&self, identity: &Identity) -> bool {
+        self.lines.contains_key(&identity.line) || self.models.contains_key(&identity.key())
+    }
+
     /// What is known of a model of this name, run by `provider`.
     pub(crate) fn of(&self, identity: &Identity, provider: Option<&str>) -> Known {
         let key = identity.key();

@@ -85,6 +85,18 @@ impl CatalogSnapshot {
         if one { Match::Found(found) } else { Match::Ambiguous(found) }
     }
 
+    /// Where the models of a name stand in [`Self::models`], those of an open name included: a line stands for all
+    /// its sizes. `places` is from [`Self::places`].
+    pub fn all_of(&self, name: &str, places: &HashMap<*const ModelSpec, u32>) -> Vec<u32> {
+        let (Match::Found(found) | Match::Ambiguous(found)) = self.resolve(name);
+        found.iter().filter_map(|spec| places.get(&Arc::as_ptr(spec)).copied()).collect()
+    }
+
+    /// The place of each model in [`Self::models`].
+    pub fn places(&self) -> HashMap<*const ModelSpec, u32> {
+        self.models.iter().enumerate().map(|(n, spec)| (Arc::as_ptr(spec), n as u32)).collect()
+    }
+
     /// The models that backends take by the shape of their name although nobody lists them.
     pub fn accepting(&self, name: &str) -> Vec<Arc<ModelSpec>> {
         let takes = |b: &&crate::CatalogBackend| b.accept.iter().any(|pattern| glob::matches(pattern, name));

@@ -64,9 +64,15 @@ pub(crate) struct Serve {
 pub(crate) struct Route {
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
-    /// The model field of the request.
+    /// The model field of the request; several make a chain.
     #[arg(long, default_value = "auto", value_name = "MODEL")]
-    pub(crate) model: String,
+    pub(crate) model: Vec<String>,
+    /// The route object of the request, as JSON: `{"tradeoff": 0.2, "local_only": true}`.
+    #[arg(long, value_name = "JSON")]
+    pub(crate) route: Option<String>,
+    /// Say what would have to change for this model to win.
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) why_not: Option<String>,
     /// Use the three simulated backends; also what happens where no backend is configured.
     #[arg(long)]
     pub(crate) demo: bool,

@@ -9,7 +9,7 @@ use std::{
 use anyhow::Context;
 use pointsman_config::{Config, Sources};
 use pointsman_demo::{Demo, Pace};
-use pointsman_engine::{DispatcherSettings, Engine, EngineSettings};
+use pointsman_engine::{DispatcherSettings, Engine, EngineSettings, LearningSettings, SessionSettings};
 use tokio::{runtime::Runtime, time::Instant};
 use tracing_subscriber::EnvFilter;
 
@@ -68,6 +68,10 @@ pub(crate) async fn add_demo(config: &mut Config, pace: Pace) -> anyhow::Result<
     for backend in &demo.backends {
         config.add_backend(backend.endpoint.clone(), backend.models.clone())?;
     }
+    // the curated lists name no simulated model: behind theirs, each trade gets the demo's in a sensible order
+    for (tag, list) in &mut config.industries {
+        list.extend(pointsman_demo::preferred(tag).map(str::to_owned));
+    }
     Ok(demo)
 }
 
@@ -80,6 +84,17 @@ pub(crate) async fn engine(config: &Config, sync: Duration) -> anyhow::Result<En
         upstreams: config.upstream_settings(),
         policy: config.policy(),
         aliases: config.aliases.clone(),
+        industries: config.industries.clone(),
+        sessions: SessionSettings {
+            enabled: config.sessions.enabled,
+            capacity: config.sessions.capacity,
+            idle: config.sessions.idle,
+        },
+        learning: LearningSettings {
+            enabled: config.learning.enabled,
+            file: config.learning.file.clone(),
+            half_life: config.learning.half_life,
+        },
         dispatchers: DispatcherSettings::default(),
         request_timeout: config.server.request_timeout,
         max_attempts: MAX_ATTEMPTS,

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use pointsman_catalog::{CatalogSettings, Facts};
+use pointsman_catalog::{CatalogSettings, Facts, Industries};
 use pointsman_classifier::ClassifierSettings;
 use pointsman_decide::Policy;
 use pointsman_latency::LatencySettings;
@@ -21,10 +21,12 @@ use crate::{
     backend::{self, BackendConfig, FromFile},
     classes, detect,
     environment::Environment,
+    memory::{self, LearningConfig, SessionConfig},
     policy,
     problem::{ConfigError, Origin, Problem, Severity},
     reader::Section,
     report::Report,
+    rules,
     server::{self, ServerConfig},
     tuning::{self, CatalogConfig},
 };
@@ -63,8 +65,14 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The backends: those of the file in its order, then those of the environment.
     pub backends: Vec<BackendConfig>,
-    /// A person's own names for models. Chains are followed: no value is itself a key.
-    pub aliases: BTreeMap<String, ModelForm>,
+    /// A person's own names for models and chains of them, followed: no part of a value is itself a key.
+    pub aliases: BTreeMap<String, Vec<ModelForm>>,
+    /// The lists of models per trade.
+    pub industries: Industries,
+    /// The memory of conversations.
+    pub sessions: SessionConfig,
+    /// Learning from outcomes.
+    pub learning: LearningConfig,
     /// The constants of a decision.
     pub policy: Policy,
     /// The classifier.
@@ -171,8 +179,13 @@ impl Config {
         let stated = root.get("backends").map(|v| backend::read_all(&v, &sources.environment));
         let stated = stated.unwrap_or_default();
         let detected = detect::backends(&sources.environment, &stated, report);
-        let aliases = root.get("aliases").map(|v| aliases::read(&v)).unwrap_or_default();
+        let industries = root.get("industries");
+        let tags = memory::tags(industries.as_ref());
+        let aliases = root.get("aliases").map(|v| aliases::read(&v, &tags)).unwrap_or_default();
         let policy = root.get("policy").map(|v| policy::read(&v)).unwrap_or_default();
+        let industries = memory::read_industries(industries.as_ref(), &aliases);
+        let sessions = root.get("sessions").map(|v| memory::read_sessions(&v)).unwrap_or_default();
+        let learning = root.get("learning").map(|v| memory::read_learning(&v, folder)).unwrap_or_default();
         let classifier =
             root.get("classifier").map(|v| tuning::read_classifier(&v, folder)).unwrap_or_default();
         let catalog = root.get("catalog").map(|v| tuning::read_catalog(&v, folder)).unwrap_or_default();
@@ -182,14 +195,31 @@ impl Config {
         if let Some(value) = root.get("classes") {
             (classifier.classes, policy.classes) = classes::read(&value);
         }
-        root.refuse("rules", "not supported yet");
+        let backends: Vec<BackendConfig> =
+            stated.into_iter().map(|FromFile { config, .. }| config).chain(detected).collect();
+        if let Some(value) = root.get("rules") {
+            policy.rules = rules::read(&value, rules::Known { aliases: &aliases, tags: &tags }, &backends);
+        }
+        let meant = |name: &String| match aliases.get(name).map(Vec::as_slice) {
+            Some([ModelForm::Alias(model)]) => model.clone(),
+            _ => name.clone(),
+        };
+        policy.default_model = policy.default_model.as_ref().map(meant);
+        if let Some(shadow) = &mut policy.shadow {
+            shadow.default_model = shadow.default_model.as_ref().map(meant);
+            shadow.rules.clone_from(&policy.rules);
+            shadow.classes.clone_from(&policy.classes);
+        }
         root.finish();
         Self {
             file: None,
             admin_key: sources.environment.get("POINTSMAN_ADMIN_KEY").map(SecretString::from),
             listen: listen.unwrap_or(Self::DEFAULT_LISTEN),
-            backends: stated.into_iter().map(|FromFile { config, .. }| config).chain(detected).collect(),
+            backends,
             aliases,
+            industries,
+            sessions,
+            learning,
             policy,
             classifier,
             catalog,

@@ -186,6 +186,25 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// A whole number in this range, negative ones too.
+    pub(crate) fn integer(&self, range: RangeInclusive<i64>) -> Option<i64> {
+        let DeValue::Integer(number) = self.inner else { return self.wrong("a whole number") };
+        match i64::from_str_radix(number.as_str(), number.radix()) {
+            Ok(n) if range.contains(&n) => Some(n),
+            _ => self.out_of(number, range.start(), range.end()),
+        }
+    }
+
+    /// Whether it is a table.
+    pub(crate) fn is_table(&self) -> bool {
+        matches!(self.inner, DeValue::Table(_))
+    }
+
+    /// Whether it is an array.
+    pub(crate) fn is_list(&self) -> bool {
+        matches!(self.inner, DeValue::Array(_))
+    }
+
     /// The elements of an array, tables of an array of tables too.
     pub(crate) fn list(&self) -> Option<Vec<Value<'a>>> {
         let DeValue::Array(items) = self.inner else { return self.wrong("an array") };

@@ -1,123 +1,106 @@
 //! Hard constraints: what cannot take the request is removed, with the first constraint it breaks.
 
-use pointsman_types::{
-    Capability, MicroUsd, ModelForm, ModelKind, ModelSpec, Removal, Removed, RouteRequest, Tokens,
-};
+use pointsman_types::{Capability, MicroUsd, ModelKind, ModelSpec, Removal, RouteRequest, Tokens};
 
-use crate::{Candidate, Policy, score, tasks};
+use crate::{Candidate, Policy, entry::Entry, score::Scorer, tasks};
 
-/// What the filter leaves.
-pub(crate) struct Filtered {
-    pub(crate) kept: Vec<Candidate>,
-    pub(crate) removed: Vec<Removed>,
-    pub(crate) notes: Vec<String>,
+/// The constraints of one entry of a chain.
+pub(crate) struct Filter<'a> {
+    request: &'a RouteRequest,
+    policy: &'a Policy,
+    scorer: &'a Scorer<'a>,
+    entry: &'a Entry<'a>,
+    /// The abilities that the request needs, in the order of [`Capability::ALL`].
+    needs: Vec<Capability>,
 }
 
-pub(crate) fn filter(
-    request: &RouteRequest,
-    candidates: Vec<Candidate>,
-    tasks: &tasks::Weights,
-    policy: &Policy,
-) -> Filtered {
-    let needs = needs(request);
-    let (mut kept, mut unsure, mut removed) = (Vec::with_capacity(candidates.len()), Vec::new(), Vec::new());
-    for candidate in candidates {
-        match broken(&candidate, request, &needs, tasks, policy) {
-            Some(why) => removed.push(Removed { spec: candidate.spec, why }),
-            None => match unknown(&candidate.spec, &needs) {
-                Some(missing) => unsure.push((candidate, missing)),
-                None => kept.push(candidate),
-            },
+/// What a filter says of a candidate.
+pub(crate) enum Verdict {
+    /// It can take the request.
+    Fits,
+    /// It can, if it has an ability that nobody says it has.
+    May(Capability),
+    /// It cannot.
+    No(Removal),
+}
+
+impl<'a> Filter<'a> {
+    pub(crate) fn new(
+        request: &'a RouteRequest,
+        policy: &'a Policy,
+        scorer: &'a Scorer<'a>,
+        entry: &'a Entry<'a>,
+    ) -> Self {
+        let needs = Capability::ALL.into_iter().filter(|c| tasks::needs(request, *c)).collect();
+        Self { request, policy, scorer, entry, needs }
+    }
+
+    pub(crate) fn judge(&self, candidate: &Candidate) -> Verdict {
+        if let Some(why) = self.broken(candidate) {
+            return Verdict::No(why);
         }
+        let known = |c: &Capability| candidate.spec.capabilities.get(*c).is_none();
+        self.needs.iter().copied().find(known).map_or(Verdict::Fits, Verdict::May)
     }
-    let mut notes = Vec::new();
-    let first_missing = unsure.iter().map(|(_, missing)| *missing).min();
-    if let (true, Some(missing)) = (kept.is_empty(), first_missing) {
-        // nobody is known to fit: better a model that may than none
-        notes.push(format!("no candidate is known to have {missing}: trying those that may"));
-        kept.extend(unsure.into_iter().map(|(candidate, _)| candidate));
-    } else {
-        let why = |missing| Removal::Capability { missing, known: false };
-        removed.extend(unsure.into_iter().map(|(c, missing)| Removed { spec: c.spec, why: why(missing) }));
-    }
-    Filtered { kept, removed, notes }
-}
 
-/// The abilities that the request needs, in the order of [`Capability::ALL`].
-fn needs(request: &RouteRequest) -> Vec<Capability> {
-    let facts = &request.features;
-    let needed = |c: &Capability| {
-        let by_facts = match c {
-            Capability::Vision => facts.has_images,
-            Capability::Tools => facts.has_tools || facts.in_tool_loop,
-            Capability::Json => facts.wants_json,
-            Capability::Reasoning => false,
+    fn broken(&self, candidate: &Candidate) -> Option<Removal> {
+        let (spec, options) = (&*candidate.spec, &self.request.options);
+        let listed = |list: &[String]| {
+            list.iter().any(|name| name == spec.id.as_str() || name == spec.backend.as_str())
         };
-        by_facts || request.options.require.contains(c)
-    };
-    Capability::ALL.into_iter().filter(needed).collect()
-}
-
-fn unknown(spec: &ModelSpec, needs: &[Capability]) -> Option<Capability> {
-    needs.iter().copied().find(|c| spec.capabilities.get(*c).is_none())
-}
-
-fn broken(
-    candidate: &Candidate,
-    request: &RouteRequest,
-    needs: &[Capability],
-    tasks: &tasks::Weights,
-    policy: &Policy,
-) -> Option<Removal> {
-    let (spec, options) = (&candidate.spec, &request.options);
-    let named = matches!(request.form, ModelForm::Alias(_));
-    let listed =
-        |list: &[String]| list.iter().any(|name| name == spec.id.as_str() || name == spec.backend.as_str());
-    if listed(&options.ignore) {
-        return Some(Removal::Ignored);
-    }
-    if !options.only.is_empty() && !listed(&options.only) {
-        return Some(Removal::NotInOnly);
-    }
-    if options.local_only && !spec.local {
-        return Some(Removal::Locality);
-    }
-    if !named && spec.kind != ModelKind::Chat {
-        return Some(Removal::Kind);
-    }
-    if let Some(missing) = needs.iter().copied().find(|c| spec.capabilities.get(*c) == Some(false)) {
-        return Some(Removal::Capability { missing, known: true });
-    }
-    context(candidate, request, named, policy).or_else(|| ceilings(candidate, request, tasks, policy))
-}
-
-/// Input and output share the window. The estimate of the input is rough, so it is held against the window
-/// with some slack, and the output counts only as far as the client insists on it.
-fn context(candidate: &Candidate, request: &RouteRequest, named: bool, policy: &Policy) -> Option<Removal> {
-    let has = candidate.spec.context?;
-    let features = &request.features;
-    let slack = if named { policy.context_slack.0 } else { policy.context_slack.1 };
-    let input = (features.input_tokens.0 as f64 * slack) as u64;
-    let output = if named { 0 } else { features.max_output.map_or(1, |t| t.0) };
-    let needs = Tokens(input.saturating_add(output));
-    (needs > has).then_some(Removal::Context { needs, has })
-}
-
-fn ceilings(
-    candidate: &Candidate,
-    request: &RouteRequest,
-    tasks: &tasks::Weights,
-    policy: &Policy,
-) -> Option<Removal> {
-    if let Some(ceiling) = request.options.max_cost {
-        let Some(usd) = score::predicted_cost(candidate, &request.features, tasks, policy) else {
-            return Some(Removal::PriceUnknown);
-        };
-        if usd > ceiling.dollars() {
-            return Some(Removal::PriceCeiling { predicted: MicroUsd::from_dollars(usd), ceiling });
+        if !options.ignore.is_empty() && listed(&options.ignore) {
+            return Some(Removal::Ignored);
         }
+        if !options.only.is_empty() && !listed(&options.only) {
+            return Some(Removal::NotInOnly);
+        }
+        if !self.entry.pool.is_empty() && !self.entry.pool.iter().any(|name| candidate.is_named(name)) {
+            return Some(Removal::NotInPool);
+        }
+        if (options.local_only || self.entry.local) && !spec.local {
+            return Some(Removal::Locality);
+        }
+        if !self.entry.named && spec.kind != ModelKind::Chat {
+            return Some(Removal::Kind);
+        }
+        if let Some(missing) = self.needs.iter().copied().find(|c| spec.capabilities.get(*c) == Some(false)) {
+            return Some(Removal::Capability { missing, known: true });
+        }
+        self.context(spec).or_else(|| self.ceilings(candidate))
     }
-    let ceiling_ms = request.options.max_latency_ms?;
-    let predicted_ms = score::predicted_latency_ms(candidate, &request.features, tasks, policy) as u64;
-    (predicted_ms > ceiling_ms).then_some(Removal::LatencyCeiling { predicted_ms, ceiling_ms })
+
+    /// Input and output share the window. The estimate of the input is rough, so it is held against the window
+    /// with some slack, and the output counts only as far as the client insists on it.
+    fn context(&self, spec: &ModelSpec) -> Option<Removal> {
+        let has = spec.context?;
+        let (features, slack) = (&self.request.features, self.policy.context_slack);
+        let slack = if self.entry.named { slack.0 } else { slack.1 };
+        let input = (features.input_tokens.0 as f64 * slack) as u64;
+        let output = if self.entry.named { 0 } else { features.max_output.map_or(1, |t| t.0) };
+        let needs = Tokens(input.saturating_add(output));
+        (needs > has).then_some(Removal::Context { needs, has })
+    }
+
+    fn ceilings(&self, candidate: &Candidate) -> Option<Removal> {
+        let options = &self.request.options;
+        if let Some(ceiling) = options.max_cost {
+            let Some(usd) = self.scorer.cost(candidate, Tokens(0)) else {
+                return Some(Removal::PriceUnknown);
+            };
+            if usd > ceiling.dollars() {
+                return Some(Removal::PriceCeiling { predicted: MicroUsd::from_dollars(usd), ceiling });
+            }
+        }
+        if let Some(ceiling) = self.entry.max_input_cost {
+            let Some(price) = candidate.spec.price else { return Some(Removal::PriceUnknown) };
+            let usd = price.cost_usd(self.request.features.input_tokens, Tokens(0));
+            if usd > ceiling {
+                let ceiling = MicroUsd::from_dollars(ceiling);
+                return Some(Removal::InputCost { predicted: MicroUsd::from_dollars(usd), ceiling });
+            }
+        }
+        let ceiling_ms = options.max_latency_ms?;
+        let predicted_ms = self.scorer.latency(candidate).1 as u64;
+        (predicted_ms > ceiling_ms).then_some(Removal::LatencyCeiling { predicted_ms, ceiling_ms })
+    }
 }

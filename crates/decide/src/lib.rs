@@ -1,44 +1,43 @@
 //! The routing brain: a pure function from a request, what is known of it and the candidates to an ordered
 //! plan with its reasons.
 //!
-//! No clock, no I/O, no async, no randomness: same inputs, same decision. Candidates are filtered by hard
-//! constraints, each removal keeping its reason; those left are scored by one utility and ordered. A named
-//! model goes the same way: its candidates are the backends that serve it. The constants are in [`Policy`].
+//! No clock, no I/O, no async, no randomness but that of the seed it is given: same inputs, same decision. In the
+//! order of the steps: what is asked for (`entry`, `rules`), who can (`filter`), how well (`tasks`, `score`, `aim`),
+//! in which order (`order`), and what would have to change for another (`why_not`). A named model goes the same way:
+//! its candidates are the backends that serve it. The constants are in [`Policy`].
 
+mod aim;
+mod entry;
+mod evidence;
 mod filter;
 mod follow_up;
+mod order;
 mod policy;
+mod pool;
+mod rules;
 mod score;
 mod tasks;
+mod why_not;
 
-use std::{cmp::Ordering, sync::Arc};
+use std::sync::Arc;
 
 use pointsman_types::{
-    Classification, Decision, Health, LatencyView, ModelForm, ModelSpec, NoRoute, Ranked, Removed,
-    RouteReason, RouteRequest,
+    BackendId, Classification, Decision, ModelId, NoRoute, Ranked, Removal, Removed, RouteReason,
+    RouteRequest, Settled, Tokens,
 };
 
+use entry::Entry;
+use filter::{Filter, Verdict};
+use order::UNLISTED;
+use score::Scorer;
+
+pub use entry::is_open;
+pub use evidence::Evidence;
 pub use follow_up::{follow_up_share, may_follow_up};
 pub use policy::{ClassRoute, Policy};
-
-/// One model on one backend, with what was observed of it.
-#[derive(Debug, Clone)]
-pub struct Candidate {
-    /// The model.
-    pub spec: Arc<ModelSpec>,
-    /// Recent latencies and failures.
-    pub latency: LatencyView,
-    /// Its backend could not be reached at the last sync, or no longer lists it: a last resort.
-    pub unreachable: bool,
-}
-
-impl Candidate {
-    /// A candidate of a backend in this state.
-    pub fn new(spec: Arc<ModelSpec>, latency: LatencyView, health: &Health) -> Self {
-        let unreachable = matches!(health, Health::Unreachable { .. }) || spec.about.stale_since.is_some();
-        Self { spec, latency, unreachable }
-    }
-}
+pub use pool::{Candidate, Lists, Pool};
+pub use rules::{Rule, When, problems as rule_problems, sort as sort_rules, texts as rule_texts};
+pub use why_not::{Change, Standing, WhyNot, why_not};
 
 /// What was found out about the request beside its own facts.
 #[derive(Debug, Clone, Default)]
@@ -47,73 +46,208 @@ pub struct Signals {
     pub classification: Option<Arc<Classification>>,
     /// Why there is no classification, in a few words.
     pub unclassified: Option<String>,
+    /// For each rule of the policy whether the prompt's text is as it asks ([`rule_texts`]).
+    pub texts: Vec<bool>,
+}
+
+/// What is remembered of a conversation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Session {
+    /// The model that answered last.
+    pub model: ModelId,
+    /// Where.
+    pub backend: BackendId,
+    /// How much of its input the provider's prompt cache should hold.
+    pub cached: Tokens,
+}
+
+/// Everything that a decision depends on.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// The request.
+    pub request: &'a RouteRequest,
+    /// What was found out about it.
+    pub signals: &'a Signals,
+    /// Who may take it.
+    pub pool: &'a Pool,
+    /// The constants.
+    pub policy: &'a Policy,
+    /// The conversation that it goes on with.
+    pub session: Option<&'a Session>,
+    /// Unix time.
+    pub now: u64,
+    /// Where chance has a say, this is all of it.
+    pub seed: u64,
 }
 
 /// Decides who takes the request: an ordered, never empty plan, or why there is none.
-///
-/// `candidates` are, for a named model, those of that name; for `auto`, the whole catalog. Their order does
-/// not matter.
-pub fn decide(
-    request: &RouteRequest,
-    signals: &Signals,
-    candidates: Vec<Candidate>,
-    policy: &Policy,
-) -> Result<Decision, NoRoute> {
-    if candidates.is_empty() {
+pub fn decide(question: &Question<'_>) -> Result<Decision, NoRoute> {
+    let Question { request, signals, pool, policy, .. } = *question;
+    if pool.candidates.is_empty() {
         return Err(NoRoute::EmptyCatalog);
     }
     let tasks = tasks::weigh(request, signals, policy);
-    let filtered = filter::filter(request, candidates, &tasks, policy);
-    if filtered.kept.is_empty() {
-        return Err(nothing(request, filtered.removed));
+    let resolved = entry::resolve(question, &tasks)?;
+    let scorer = Scorer::new(question, &tasks);
+    let mut plan = Plan::new(pool, resolved.notes);
+    for (number, entry) in resolved.entries.iter().enumerate() {
+        plan.add(number, entry, question, &scorer);
     }
-    let mut notes = filtered.notes;
-    let named = matches!(request.form, ModelForm::Alias(_));
-    if !named {
-        notes.extend(tasks.note.clone());
+    let Some(reason) = plan.reason.take() else {
+        return Err(NoRoute::Nothing { request: Box::new(request.clone()), removed: plan.removed(pool) });
+    };
+    if reason != RouteReason::Alias {
+        plan.notes.extend(tasks.note.clone());
     }
-    let class = if named { None } else { signals.classification.as_ref().and_then(|c| policy.class_of(c)) };
-    let ranked = order(filtered.kept, &tasks, request, policy, class.map(|(route, _)| route));
     Ok(Decision {
-        reason: if named { RouteReason::Alias } else { tasks.reason },
-        candidates: ranked,
-        removed: sorted(filtered.removed),
+        reason,
+        settled: plan.settled,
+        rule: resolved.rule.map(|rule| rule.name.as_str().into()),
+        propensity: plan.propensity,
+        removed: plan.removed(pool),
+        candidates: plan.ranked,
         classification: signals.classification.clone(),
-        notes,
+        notes: plan.notes,
     })
 }
 
-/// Reachable before unreachable, then as the class of the prompt prefers, then by utility; ties by name, so that the order is total.
-fn order(
-    kept: Vec<Candidate>,
-    tasks: &tasks::Weights,
-    request: &RouteRequest,
-    policy: &Policy,
-    class: Option<&ClassRoute>,
-) -> Vec<Ranked> {
-    let weights = score::weights(policy, request.options.tradeoff);
-    let mut scored: Vec<_> = kept
-        .into_iter()
-        .map(|candidate| (score::terms(&candidate, &request.features, tasks, &weights, policy), candidate))
-        .collect();
-    scored.sort_by(|(a, x), (b, y)| {
-        let reachable = x.unreachable.cmp(&y.unreachable);
-        let preferred = class.map_or(Ordering::Equal, |c| c.place(&x.spec).cmp(&c.place(&y.spec)));
-        let utility = b.utility.partial_cmp(&a.utility).unwrap_or(Ordering::Equal);
-        reachable.then(preferred).then(utility).then_with(|| by_name(&x.spec, &y.spec))
-    });
-    scored.into_iter().map(|(terms, c)| Ranked { spec: c.spec, terms }).collect()
+/// The plan as it grows, entry by entry.
+struct Plan {
+    ranked: Vec<Ranked>,
+    taken: Vec<bool>,
+    /// Constraints that candidates broke, entry by entry.
+    why: Vec<(u32, Removal)>,
+    /// Of the first entry that has a candidate.
+    reason: Option<RouteReason>,
+    settled: Settled,
+    propensity: Option<f64>,
+    notes: Vec<String>,
 }
 
-fn by_name(a: &ModelSpec, b: &ModelSpec) -> Ordering {
-    a.id.cmp(&b.id).then_with(|| a.backend.cmp(&b.backend))
-}
+impl Plan {
+    fn new(pool: &Pool, notes: Vec<String>) -> Self {
+        let n = pool.candidates.len();
+        Self {
+            ranked: Vec::with_capacity(n),
+            taken: vec![false; n],
+            why: Vec::new(),
+            reason: None,
+            settled: Settled::Score,
+            propensity: None,
+            notes,
+        }
+    }
 
-fn sorted(mut removed: Vec<Removed>) -> Vec<Removed> {
-    removed.sort_by(|a, b| by_name(&a.spec, &b.spec));
-    removed
-}
+    fn add(&mut self, number: usize, entry: &Entry<'_>, question: &Question<'_>, scorer: &Scorer<'_>) {
+        let pool = question.pool;
+        let kept = self.filter(entry, question, scorer);
+        if kept.is_empty() {
+            return;
+        }
+        let mut order = order::order(&kept, entry, question, scorer);
+        if self.reason.is_none() {
+            (self.settled, self.propensity) = order::settle(&mut order, entry, question);
+            self.reason = Some(self.first_reason(entry, order.at(0), pool));
+            if order.at(0).terms.clears_bar == Some(false) {
+                let bar = question.policy.bar;
+                self.notes
+                    .push(format!("nobody clears the quality bar of {bar:.2}: the strongest comes first"));
+            }
+        }
+        for one in order.iter() {
+            let at = one.candidate as usize;
+            self.taken[at] = true;
+            self.ranked.push(Ranked {
+                spec: Arc::clone(&pool.candidates[at].spec),
+                entry: number,
+                listed: (entry.list.is_some() && one.place != UNLISTED).then_some(one.place as usize),
+                terms: one.terms,
+            });
+        }
+    }
 
-fn nothing(request: &RouteRequest, removed: Vec<Removed>) -> NoRoute {
-    NoRoute::Nothing { request: Box::new(request.clone()), removed: sorted(removed) }
+    fn first_reason(&mut self, entry: &Entry<'_>, first: &order::Scored, pool: &Pool) -> RouteReason {
+        let reachable = !pool.candidates[first.candidate as usize].unreachable;
+        match (&entry.reason_else, entry.list) {
+            (Some(other), Some(list)) if first.place == UNLISTED => {
+                let none = if list.is_empty() {
+                    "none of its models is in the catalog"
+                } else {
+                    "none of its models can take this request"
+                };
+                self.notes.push(format!("{}: {none}, the best of all others comes first", entry.reason));
+                other.clone()
+            }
+            _ => {
+                if !reachable {
+                    self.notes
+                        .push("no backend of those that fit could be reached at the last sync".to_owned());
+                }
+                entry.reason.clone()
+            }
+        }
+    }
+
+    /// The candidates of an entry that fit and are not in the plan, each with its place.
+    fn filter(&mut self, entry: &Entry<'_>, question: &Question<'_>, scorer: &Scorer<'_>) -> Vec<(u32, u32)> {
+        let Question { request, pool, policy, .. } = *question;
+        let filter = Filter::new(request, policy, scorer, entry);
+        let places = self.places(entry, pool);
+        let (mut kept, mut unsure) = (Vec::with_capacity(pool.candidates.len()), Vec::new());
+        let mut judge = |n: u32| {
+            let at = n as usize;
+            if self.taken[at] {
+                return;
+            }
+            let place = places.as_ref().map_or(UNLISTED, |places| places[at]);
+            match filter.judge(&pool.candidates[at]) {
+                Verdict::Fits => kept.push((n, place)),
+                Verdict::May(missing) => unsure.push((n, place, missing)),
+                Verdict::No(why) => self.why.push((n, why)),
+            }
+        };
+        match entry.members {
+            Some(members) => members.iter().copied().for_each(&mut judge),
+            None => (0..pool.candidates.len() as u32).for_each(&mut judge),
+        }
+        let missing = unsure.iter().map(|(.., missing)| *missing).min();
+        if let (true, Some(missing)) = (kept.is_empty(), missing) {
+            // nobody is known to fit: better a model that may than none
+            self.notes.push(format!("no candidate is known to have {missing}: trying those that may"));
+            kept.extend(unsure.into_iter().map(|(n, place, _)| (n, place)));
+        } else {
+            let why = |missing| Removal::Capability { missing, known: false };
+            self.why.extend(unsure.into_iter().map(|(n, _, missing)| (n, why(missing))));
+        }
+        kept
+    }
+
+    /// The place of each candidate in the list of a trade or of a class, where there is one.
+    fn places(&self, entry: &Entry<'_>, pool: &Pool) -> Option<Vec<u32>> {
+        if let Some(class) = entry.class.filter(|class| !class.prefer.is_empty()) {
+            return Some(pool.candidates.iter().map(|c| class.place(c)).collect());
+        }
+        let list = entry.list?;
+        let mut places = vec![UNLISTED; self.taken.len()];
+        for &(place, n) in list.iter().rev() {
+            if let Some(slot) = places.get_mut(n as usize) {
+                *slot = place;
+            }
+        }
+        Some(places)
+    }
+
+    /// Those that are not in the plan, with the first constraint that kept each out.
+    fn removed(&mut self, pool: &Pool) -> Vec<Removed> {
+        let mut why = std::mem::take(&mut self.why);
+        why.retain(|(n, _)| !self.taken[*n as usize]);
+        // stable: the first that was noted stays in front
+        why.sort_by_key(|(n, _)| *n);
+        why.dedup_by_key(|(n, _)| *n);
+        let spec = |n: u32| Arc::clone(&pool.candidates[n as usize].spec);
+        let mut removed: Vec<Removed> =
+            why.into_iter().map(|(n, why)| Removed { spec: spec(n), why }).collect();
+        removed.sort_by(|a, b| order::by_name(&a.spec, &b.spec));
+        removed
+    }
 }

@@ -1,9 +1,11 @@
 //! The constants of a decision. All of them, in one place.
 
-use pointsman_types::{Classification, Industry, ModelSpec, Task};
+use pointsman_types::{Classification, Industry, Task};
+
+use crate::{Candidate, Rule, order::UNLISTED};
 
 /// Weights, scales and priors of `decide`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Policy {
     /// Weight of expected quality.
     pub quality: f64,
@@ -13,6 +15,20 @@ pub struct Policy {
     pub latency: f64,
     /// Weight of the error rate.
     pub errors: f64,
+    /// The quality, with caution, that `strategy:cost` and `strategy:latency` ask of a model, 0..=1.
+    pub bar: f64,
+    /// The model that `auto` leaves only for a gain beyond the noise, or a lower price without loss.
+    pub default_model: Option<String>,
+    /// The noise, in pooled standard deviations of quality.
+    pub guard_z: f64,
+    /// What is taken off the score of a model that would take over a conversation from another.
+    pub switch_cost: f64,
+    /// A model that is better by more than this takes a conversation over at no cost.
+    pub upward_gain: f64,
+    /// How often a model near the best goes first, to learn how it does, 0..=0.5. 0 is never.
+    pub explore: f64,
+    /// How near its score must be.
+    pub explore_margin: f64,
     /// How many standard deviations of quality are taken off: uncertain models must earn their place.
     pub caution: f64,
     /// The cost scale in US dollars per request: at or below the first it is 0, at the second it is 1.
@@ -34,6 +50,12 @@ pub struct Policy {
     pub expected_output: [u64; Task::COUNT],
     /// Where prompts of a user's own classes go; the first that applies.
     pub classes: Vec<ClassRoute>,
+    /// What requests for `auto` ask for where they match, in the order in which they are tried.
+    pub rules: Vec<Rule>,
+    /// A second policy, asked on every request and never followed.
+    pub shadow: Option<Box<Self>>,
+    /// Minutes by which the clock of the rules is ahead of UTC.
+    pub utc_offset: i64,
 }
 
 /// Where the prompts of one class go.
@@ -53,13 +75,9 @@ pub struct ClassRoute {
 
 impl ClassRoute {
     /// The place of a model among those to try first; after all of them where it is none.
-    pub(crate) fn place(&self, spec: &ModelSpec) -> usize {
-        let names = |name: &String| {
-            *spec.id.as_str() == **name
-                || *spec.backend.as_str() == **name
-                || spec.aliases.iter().any(|alias| alias.as_str() == name)
-        };
-        self.prefer.iter().position(names).unwrap_or(self.prefer.len())
+    pub(crate) fn place(&self, candidate: &Candidate) -> u32 {
+        let place = self.prefer.iter().position(|name| candidate.is_named(name));
+        place.map_or(UNLISTED, |place| place as u32)
     }
 }
 
@@ -80,6 +98,13 @@ impl Default for Policy {
             cost: 0.25,
             latency: 0.20,
             errors: 1.0,
+            bar: 0.5,
+            default_model: None,
+            guard_z: 1.0,
+            switch_cost: 0.05,
+            upward_gain: 0.1,
+            explore: 0.0,
+            explore_margin: 0.05,
             caution: 0.5,
             cost_scale_usd: (1e-5, 1.0),
             latency_scale_ms: (100.0, 60_000.0),
@@ -91,6 +116,9 @@ impl Default for Policy {
             // code, math, reasoning, knowledge, creative, summarization, translation, extraction, data, tool_use, chat
             expected_output: [600, 500, 600, 300, 600, 200, 200, 100, 300, 100, 80],
             classes: Vec::new(),
+            rules: Vec::new(),
+            shadow: None,
+            utc_offset: 0,
         }
     }
 }

@@ -1,104 +1,159 @@
-//! The utility of one candidate for one request:
-//! `U = w_Q (Q - k sigma) - w_C c - w_L l - w_E e`, with cost c and latency l on logarithmic scales, so that a
-//! factor counts the same wherever it stands and no candidate's score depends on who else is in the pool.
+//! The terms of one candidate for one request: quality, cost, latency, failures. Cost and latency stand on logarithmic
+//! scales, so that a factor counts the same wherever it stands and no candidate's score depends on who else is there.
 
 use std::time::Duration;
 
-use pointsman_types::{RequestFeatures, Terms, Tokens};
+use pointsman_types::{LatencyView, RequestFeatures, Task, Terms, Tokens};
 
-use crate::{Candidate, Policy, tasks};
+use crate::{Candidate, Policy, Question, tasks};
 
-/// The weights in force for one request.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct UtilityWeights {
-    quality: f64,
-    cost: f64,
-    latency: f64,
+/// What is the same for all candidates of a request.
+pub(crate) struct Scorer<'a> {
+    features: &'a RequestFeatures,
+    policy: &'a Policy,
+    p: &'a [f32; Task::COUNT],
+    /// Output tokens to expect, before the limits of client and model.
+    output: u64,
+    cost_scale: LogScale,
+    latency_scale: LogScale,
+    /// Time to the whole answer where nothing was observed, and its place on the scale: that of most models.
+    prior: (f64, f64),
 }
 
-/// The policy's weights, or those of `tradeoff`: 0 looks almost only at the price, 1 almost only at quality.
-pub(crate) fn weights(policy: &Policy, tradeoff: Option<f64>) -> UtilityWeights {
-    let Some(t) = tradeoff else {
-        return UtilityWeights { quality: policy.quality, cost: policy.cost, latency: policy.latency };
-    };
-    let between = |cheap: f64, best: f64| cheap + (best - cheap) * t;
-    UtilityWeights { quality: between(0.10, 0.95), cost: between(0.80, 0.02), latency: between(0.10, 0.03) }
-}
-
-pub(crate) fn terms(
-    candidate: &Candidate,
-    features: &RequestFeatures,
-    tasks: &tasks::Weights,
-    weights: &UtilityWeights,
-    policy: &Policy,
-) -> Terms {
-    let quality = tasks.expect(|i| f64::from(candidate.spec.quality.mu[i]));
-    let sigma = tasks.expect(|i| f64::from(candidate.spec.quality.sigma[i]));
-    let cost_usd = predicted_cost(candidate, features, tasks, policy);
-    let cost = cost_usd.map_or(policy.unknown_cost, |usd| log_place(usd, policy.cost_scale_usd));
-    let latency_ms = predicted_latency_ms(candidate, features, tasks, policy);
-    let latency = log_place(latency_ms, policy.latency_scale_ms);
-    let error_rate = candidate.latency.error_rate(policy.prior_samples);
-    let utility = weights.quality * (quality - policy.caution * sigma)
-        - weights.cost * cost
-        - weights.latency * latency
-        - policy.errors * error_rate;
-    Terms { quality, sigma, cost_usd, cost, latency_ms, latency, error_rate, utility }
-}
-
-/// Output tokens to expect: the mean over the tasks, within what client and model allow.
-pub(crate) fn expected_output(
-    candidate: &Candidate,
-    features: &RequestFeatures,
-    tasks: &tasks::Weights,
-    policy: &Policy,
-) -> Tokens {
-    let mean = tasks.expect(|i| policy.expected_output[i] as f64).round() as u64;
-    let limits = [features.max_output, candidate.spec.max_output];
-    Tokens(limits.iter().flatten().fold(mean, |n, limit| n.min(limit.0)).max(1))
-}
-
-/// In US dollars; `None` where the price is unknown.
-pub(crate) fn predicted_cost(
-    candidate: &Candidate,
-    features: &RequestFeatures,
-    tasks: &tasks::Weights,
-    policy: &Policy,
-) -> Option<f64> {
-    let output = expected_output(candidate, features, tasks, policy);
-    Some(candidate.spec.price?.cost_usd(features.input_tokens, output))
-}
-
-/// Time to the whole answer: TTFT + (n - 1) TPOT, medians shrunk towards the priors while there are few
-/// samples. A backend that never streamed has no TTFT: its median total stands in for the whole.
-pub(crate) fn predicted_latency_ms(
-    candidate: &Candidate,
-    features: &RequestFeatures,
-    tasks: &tasks::Weights,
-    policy: &Policy,
-) -> f64 {
-    let view = &candidate.latency;
-    let ms = |d: Duration| d.as_secs_f64() * 1e3;
-    let good = view.attempts.saturating_sub(view.failures) as f64;
-    let shrunk = |observed: Option<Duration>, prior: f64| {
-        observed
-            .map_or(prior, |d| (good * ms(d) + policy.prior_samples * prior) / (good + policy.prior_samples))
-    };
-    let output = expected_output(candidate, features, tasks, policy).0 as f64;
-    let prior = policy.prior_ttft_ms + (output - 1.0) * policy.prior_tpot_ms;
-    if view.ttft_p50.is_none() {
-        return shrunk(view.total_p50, prior);
+impl<'a> Scorer<'a> {
+    pub(crate) fn new(question: &Question<'a>, tasks: &'a tasks::Weights) -> Self {
+        let (features, policy) = (&question.request.features, question.policy);
+        let mean = tasks.p.iter().zip(&policy.expected_output).map(|(p, n)| f64::from(*p) * *n as f64);
+        let most = features.max_output.map_or(u64::MAX, |limit| limit.0);
+        let output = (mean.sum::<f64>().round() as u64).min(most);
+        let latency_scale = LogScale::new(policy.latency_scale_ms);
+        let prior = prior_latency(output.max(1) as f64, policy);
+        Self {
+            features,
+            policy,
+            p: &tasks.p,
+            output,
+            cost_scale: LogScale::new(policy.cost_scale_usd),
+            prior: (prior, latency_scale.place(prior)),
+            latency_scale,
+        }
     }
-    shrunk(view.ttft_p50, policy.prior_ttft_ms) + (output - 1.0) * shrunk(view.tpot_p50, policy.prior_tpot_ms)
+
+    /// The terms before a strategy weighs them. `cached` tokens of the input are in the provider's prompt cache.
+    pub(crate) fn terms(&self, candidate: &Candidate, cached: Tokens) -> Terms {
+        let (quality, sigma) = self.quality(candidate);
+        let cost_usd = self.cost(candidate, cached);
+        let (ttft_ms, latency_ms) = self.latency(candidate);
+        Terms {
+            quality,
+            sigma,
+            cost_usd,
+            cost: cost_usd.map_or(self.policy.unknown_cost, |usd| self.cost_scale.place(usd)),
+            ttft_ms,
+            latency_ms,
+            latency: if latency_ms.to_bits() == self.prior.0.to_bits() {
+                self.prior.1
+            } else {
+                self.latency_scale.place(latency_ms)
+            },
+            error_rate: candidate.latency.error_rate(self.policy.prior_samples),
+            switch_cost: 0.0,
+            clears_bar: None,
+            utility: 0.0,
+        }
+    }
+
+    /// The place of a time on the latency scale.
+    pub(crate) fn place_ms(&self, ms: f64) -> f64 {
+        self.latency_scale.place(ms)
+    }
+
+    /// Expected quality and its deviation over the tasks.
+    fn quality(&self, candidate: &Candidate) -> (f64, f64) {
+        let prior = &candidate.spec.quality;
+        let Some(evidence) = &candidate.evidence else {
+            return (dot(self.p, &prior.mu), dot(self.p, &prior.sigma));
+        };
+        let learned = |i: usize| evidence.posterior(prior, i);
+        let sum = |(mu, sigma): (f64, f64), (i, p): (usize, &f32)| {
+            let (m, s) = learned(i);
+            (mu + f64::from(*p) * m, sigma + f64::from(*p) * s)
+        };
+        self.p.iter().enumerate().fold((0.0, 0.0), sum)
+    }
+
+    /// Output tokens to expect: the mean over the tasks, within what client and model allow.
+    pub(crate) fn output(&self, candidate: &Candidate) -> Tokens {
+        Tokens(candidate.spec.max_output.map_or(self.output, |limit| limit.0.min(self.output)).max(1))
+    }
+
+    /// In US dollars; `None` where the price is unknown.
+    pub(crate) fn cost(&self, candidate: &Candidate, cached: Tokens) -> Option<f64> {
+        let price = candidate.spec.price?;
+        let full = price.cost_usd(self.features.input_tokens, self.output(candidate));
+        let saved = price.cached_input.map_or(0, |cheap| price.input.saturating_sub(cheap));
+        let cached = cached.0.min(self.features.input_tokens.0);
+        Some((full - saved as f64 * cached as f64 / 1e12).max(0.0))
+    }
+
+    /// Time to the first token and to the whole answer, TTFT + (n - 1) TPOT, in milliseconds: medians, shrunk towards
+    /// the priors while there are few samples. A backend that never streamed has no TTFT: its median total stands
+    /// in for the whole.
+    pub(crate) fn latency(&self, candidate: &Candidate) -> (f64, f64) {
+        let (view, policy): (&LatencyView, _) = (&candidate.latency, self.policy);
+        let ms = |d: Duration| d.as_secs_f64() * 1e3;
+        let good = view.attempts.saturating_sub(view.failures) as f64;
+        let shrunk = |observed: Option<Duration>, prior: f64| {
+            observed.map_or(prior, |d| {
+                (good * ms(d) + policy.prior_samples * prior) / (good + policy.prior_samples)
+            })
+        };
+        let output = self.output(candidate).0 as f64;
+        let prior = prior_latency(output, policy);
+        if view.ttft_p50.is_none() {
+            let whole = shrunk(view.total_p50, prior);
+            return (policy.prior_ttft_ms.min(whole), whole);
+        }
+        let first = shrunk(view.ttft_p50, policy.prior_ttft_ms);
+        (first, first + (output - 1.0) * shrunk(view.tpot_p50, policy.prior_tpot_ms))
+    }
 }
 
-/// The place of `value` between `low` (0) and `high` (1) on a logarithmic scale; above `high` it
-/// goes on, so that the better of two extremes still wins.
-fn log_place(value: f64, (low, high): (f64, f64)) -> f64 {
-    if value <= low {
-        return 0.0;
+/// Time to the whole answer where nothing was observed, in milliseconds.
+fn prior_latency(output: f64, policy: &Policy) -> f64 {
+    policy.prior_ttft_ms + (output - 1.0) * policy.prior_tpot_ms
+}
+
+/// The expectation of `values`. Four sums side by side: one after the other would wait for each addition.
+fn dot(p: &[f32; Task::COUNT], values: &[f32; Task::COUNT]) -> f64 {
+    let ((p, p_rest), (v, v_rest)) = (p.as_chunks::<4>(), values.as_chunks::<4>());
+    let mut sums = [0.0_f32; 4];
+    for (p, v) in p.iter().zip(v) {
+        for i in 0..4 {
+            sums[i] += p[i] * v[i];
+        }
     }
-    (value / low).ln() / (high / low).ln()
+    for (i, (p, v)) in p_rest.iter().zip(v_rest).enumerate() {
+        sums[i] += p * v;
+    }
+    f64::from((sums[0] + sums[2]) + (sums[1] + sums[3]))
+}
+
+/// 0 at the first end and below, 1 at the second; above it goes on, so that the better of two extremes still wins.
+struct LogScale {
+    low: f64,
+    /// 1 / ln(high / low).
+    factor: f64,
+}
+
+impl LogScale {
+    fn new((low, high): (f64, f64)) -> Self {
+        Self { low, factor: 1.0 / (high / low).ln() }
+    }
+
+    fn place(&self, value: f64) -> f64 {
+        if value <= self.low { 0.0 } else { (value / self.low).ln() * self.factor }
+    }
 }
 
 #[cfg(test)]
@@ -107,10 +162,10 @@ mod tests {
 
     #[test]
     fn a_factor_counts_the_same_anywhere_on_the_scale() {
-        let scale = (1e-5, 1.0);
-        let step = log_place(1e-3, scale) - log_place(1e-4, scale);
+        let scale = LogScale::new((1e-5, 1.0));
+        let step = scale.place(1e-3) - scale.place(1e-4);
         assert!((step - 0.2).abs() < 1e-9);
-        assert!((log_place(1e-1, scale) - log_place(1e-2, scale) - step).abs() < 1e-9);
-        assert!(log_place(0.0, scale).abs() < f64::EPSILON && (log_place(1.0, scale) - 1.0).abs() < 1e-9);
+        assert!((scale.place(1e-1) - scale.place(1e-2) - step).abs() < 1e-9);
+        assert!(scale.place(0.0).abs() < f64::EPSILON && (scale.place(1.0) - 1.0).abs() < 1e-9);
     }
 }

@@ -1,28 +1,21 @@
 //! How much each task counts for a request: the classifier's distribution, corrected by the request's own facts.
 
-use pointsman_types::{RequestFeatures, RouteReason, RouteRequest, Task};
+use pointsman_types::{Capability, RequestFeatures, RouteReason, RouteRequest, Task};
 
 use crate::{Policy, Signals};
 
 /// The mass that goes to `tool_use` when functions are declared, and in the middle of a tool loop.
-const TOOLS_DECLARED: f64 = 0.3;
-const TOOL_LOOP: f64 = 0.6;
+const TOOLS_DECLARED: f32 = 0.3;
+const TOOL_LOOP: f32 = 0.6;
 /// The mass that goes to all tasks alike when the classifier abstains.
-const ABSTAINED: f64 = 0.5;
+const ABSTAINED: f32 = 0.5;
 
 /// A distribution over [`Task::ALL`] and where it comes from.
 #[derive(Debug, Clone)]
 pub(crate) struct Weights {
-    pub(crate) p: [f64; Task::COUNT],
+    pub(crate) p: [f32; Task::COUNT],
     pub(crate) reason: RouteReason,
     pub(crate) note: Option<String>,
-}
-
-impl Weights {
-    /// The expectation of `values` over the tasks.
-    pub(crate) fn expect(&self, values: impl Fn(usize) -> f64) -> f64 {
-        self.p.iter().enumerate().map(|(i, p)| p * values(i)).sum()
-    }
 }
 
 pub(crate) fn weigh(request: &RouteRequest, signals: &Signals, policy: &Policy) -> Weights {
@@ -38,7 +31,7 @@ pub(crate) fn weigh(request: &RouteRequest, signals: &Signals, policy: &Policy) 
         return Weights { p, reason: RouteReason::AutoUnclassified, note: Some(note) };
     };
     if let Some((class, confidence)) = policy.class_of(classification) {
-        let mut p = classification.task.0.map(f64::from);
+        let mut p = classification.task.0;
         if let Some(task) = class.task {
             p = [0.0; Task::COUNT];
             p[task.index()] = 1.0;
@@ -47,7 +40,7 @@ pub(crate) fn weigh(request: &RouteRequest, signals: &Signals, policy: &Policy) 
         return Weights { p: with_tools(p, &request.features), reason: RouteReason::AutoClass, note };
     }
     let (top, confidence) = classification.top_task();
-    let classified = classification.task.0.map(f64::from);
+    let classified = classification.task.0;
     if classification.abstained {
         let p = with_tools(mix(classified, ABSTAINED, uniform()), &request.features);
         let note =
@@ -65,12 +58,12 @@ pub(crate) fn weigh(request: &RouteRequest, signals: &Signals, policy: &Policy) 
     Weights { p, reason, note }
 }
 
-fn uniform() -> [f64; Task::COUNT] {
-    [1.0 / Task::COUNT as f64; Task::COUNT]
+fn uniform() -> [f32; Task::COUNT] {
+    [1.0 / Task::COUNT as f32; Task::COUNT]
 }
 
 /// Functions in the request are a fact; what the classifier makes of the text is a guess.
-fn with_tools(p: [f64; Task::COUNT], features: &RequestFeatures) -> [f64; Task::COUNT] {
+fn with_tools(p: [f32; Task::COUNT], features: &RequestFeatures) -> [f32; Task::COUNT] {
     let share = match (features.in_tool_loop, features.has_tools) {
         (true, _) => TOOL_LOOP,
         (false, true) => TOOLS_DECLARED,
@@ -81,11 +74,11 @@ fn with_tools(p: [f64; Task::COUNT], features: &RequestFeatures) -> [f64; Task::
     mix(p, share, tool_use)
 }
 
-fn mix(p: [f64; Task::COUNT], share: f64, other: [f64; Task::COUNT]) -> [f64; Task::COUNT] {
+fn mix(p: [f32; Task::COUNT], share: f32, other: [f32; Task::COUNT]) -> [f32; Task::COUNT] {
     std::array::from_fn(|i| (1.0 - share) * p[i] + share * other[i])
 }
 
-fn top_of(p: &[f64; Task::COUNT]) -> Task {
+fn top_of(p: &[f32; Task::COUNT]) -> Task {
     let mut best = 0;
     for i in 1..Task::COUNT {
         if p[i] > p[best] {
@@ -93,4 +86,16 @@ fn top_of(p: &[f64; Task::COUNT]) -> Task {
         }
     }
     Task::ALL[best]
+}
+
+/// Whether the request itself asks for an ability.
+pub(crate) fn needs(request: &RouteRequest, ability: Capability) -> bool {
+    let facts = &request.features;
+    let by_facts = match ability {
+        Capability::Vision => facts.has_images,
+        Capability::Tools => facts.has_tools || facts.in_tool_loop,
+        Capability::Json => facts.wants_json,
+        Capability::Reasoning => false,
+    };
+    by_facts || request.options.require.contains(&ability)
 }

@@ -13,7 +13,7 @@ use pointsman_types::{BackendKind, Endpoint, ModelSpec};
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
-pub use models::Pace;
+pub use models::{Pace, preferred};
 
 /// Why the demo could not start.
 #[derive(Debug, Error)]

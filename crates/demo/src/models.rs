@@ -108,6 +108,16 @@ pub(crate) fn characters(pace: Pace) -> [Character; 3] {
     ]
 }
 
+/// The demo's models for a trade, the best first.
+pub fn preferred(industry: &str) -> impl Iterator<Item = &'static str> {
+    let order = match industry {
+        "code" | "data" => ["demo-code", "demo-reasoner", "demo-local"],
+        "support" | "sales" | "creative" => ["demo-local", "demo-reasoner", "demo-code"],
+        _ => ["demo-reasoner", "demo-code", "demo-local"],
+    };
+    order.into_iter()
+}
+
 fn spec(id: &str, backend: &str, context: u64, quality: &[(Task, f32)]) -> ModelSpec {
     ModelSpec {
         id: id.into(),

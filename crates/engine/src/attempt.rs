@@ -3,17 +3,21 @@
 use std::{sync::Arc, time::Duration};
 
 use pointsman_latency::LatencyRegistry;
-use pointsman_protocol::Usage;
+use pointsman_protocol::{Finish, Usage};
 use pointsman_types::{ModelSpec, Observation, Outcome};
 use tokio::time::Instant;
 
-use crate::Metrics;
+use crate::{
+    Metrics,
+    learning::{Learned, Lesson, Pupil},
+};
 
 /// Where observations go.
 #[derive(Debug, Clone)]
 pub(crate) struct Recorder {
     pub(crate) latency: LatencyRegistry,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) learned: Learned,
 }
 
 /// An attempt that is under way. Dropped before its end, it counts as cancelled by the client.
@@ -24,17 +28,25 @@ pub(crate) struct Attempt {
     started: Instant,
     streamed: bool,
     ttft: Option<Duration>,
+    /// What its end teaches, where learning is on.
+    pupil: Option<Pupil>,
     recorded: bool,
 }
 
 impl Attempt {
-    pub(crate) fn begin(recorder: &Recorder, spec: &Arc<ModelSpec>, streamed: bool) -> Self {
+    pub(crate) fn begin(
+        recorder: &Recorder,
+        spec: &Arc<ModelSpec>,
+        streamed: bool,
+        pupil: Option<Pupil>,
+    ) -> Self {
         Self {
             recorder: recorder.clone(),
             spec: Arc::clone(spec),
             started: Instant::now(),
             streamed,
             ttft: None,
+            pupil,
             recorded: false,
         }
     }
@@ -44,9 +56,12 @@ impl Attempt {
         self.ttft = Some(self.started.elapsed());
     }
 
-    pub(crate) fn end(&mut self, outcome: Outcome, usage: Usage) {
+    pub(crate) fn end(&mut self, outcome: Outcome, usage: Usage, finish: Option<Finish>) {
         if std::mem::replace(&mut self.recorded, true) {
             return;
+        }
+        if let (Some(pupil), Some(lesson)) = (self.pupil.take(), Lesson::of(outcome, finish)) {
+            self.recorder.learned.ended(pupil, lesson);
         }
         let observation = Observation {
             backend: self.spec.backend.clone(),
@@ -69,6 +84,6 @@ impl Attempt {
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        self.end(Outcome::Cancelled, Usage::default());
+        self.end(Outcome::Cancelled, Usage::default(), None);
     }
 }

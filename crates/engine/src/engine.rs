@@ -13,20 +13,24 @@ use std::{
 use pointsman_actors::{QueueStats, Supervisor};
 use pointsman_catalog::{CatalogHandle, CatalogSnapshot};
 use pointsman_classifier::{ArtifactSource, Classifier, ClassifierError, ClassifierHandle, EmbedderInfo};
-use pointsman_decide::{Signals, follow_up_share, may_follow_up};
+use pointsman_decide::{Signals, WhyNot, follow_up_share, may_follow_up, rule_texts};
 use pointsman_latency::LatencyRegistry;
 use pointsman_protocol::ChatRequest;
-use pointsman_types::{Classification, Decision, ModelForm, NoRoute, RequestId, RouteRequest, Tokens};
+use pointsman_types::{
+    Classification, Decision, ModelForm, ModelSpec, NoRoute, RequestId, RouteRequest, Tokens,
+};
 use pointsman_upstream::Transport;
 use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::{
-    ChatReply, EngineError, Metrics, ReplyMeta,
+    ChatReply, EngineError, FeedbackError, Metrics, ReplyMeta,
     attempt::Recorder,
-    dispatcher::{DispatcherHandle, DispatcherMsg},
+    dispatcher::{Ask, DispatcherHandle, DispatcherMsg},
     execute::{Plan, execute},
-    resolve::{resolve, unknown_model},
+    gather::Gatherer,
+    resolve::resolve,
+    sessions::{SessionKey, Sessions},
 };
 
 /// A running engine. Cheap to clone.
@@ -43,7 +47,8 @@ pub(crate) struct Inner {
     pub(crate) dispatchers: Vec<DispatcherHandle>,
     pub(crate) transport: Transport,
     pub(crate) recorder: Recorder,
-    pub(crate) aliases: Arc<BTreeMap<String, ModelForm>>,
+    pub(crate) gatherer: Gatherer,
+    pub(crate) sessions: Arc<Sessions>,
     pub(crate) limits: Limits,
     pub(crate) hasher: RandomState,
     pub(crate) requests: AtomicU64,
@@ -80,6 +85,14 @@ pub struct Routed {
     /// The plan and its reasons.
     #[serde(flatten)]
     pub decision: Arc<Decision>,
+    /// Why not the model that was asked about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why_not: Option<WhyNot>,
+    #[serde(skip)]
+    session: SessionKey,
+    /// The last user turn, to know it again.
+    #[serde(skip)]
+    prompt: u64,
     /// From the body to the decision, in microseconds.
     pub elapsed_us: u64,
 }
@@ -101,12 +114,13 @@ impl Engine {
         let started = Instant::now();
         let inner = &self.inner;
         let request = ChatRequest::parse(body)?;
-        let routed = self.route(id, &request, session, started).await?;
+        let routed = self.route(id, &request, session, None, started).await?;
         let overhead = started.elapsed();
         inner.recorder.metrics.overhead(overhead.as_secs_f64());
         let limits = &inner.limits;
         let plan = Plan {
             request: &request,
+            request_id: id,
             stream: routed.request.features.stream,
             decision: &routed.decision,
             max_attempts: limits.max_attempts,
@@ -114,6 +128,7 @@ impl Engine {
             timeout: limits.request,
         };
         let executed = execute(&inner.transport, &inner.recorder, &plan).await?;
+        self.remember(&routed, &executed.spec);
         let meta = ReplyMeta {
             request_id: routed.request_id,
             spec: executed.spec,
@@ -125,15 +140,45 @@ impl Engine {
         Ok(ChatReply { meta, body: executed.body })
     }
 
-    /// Decides a chat request and sends it nowhere.
+    /// Decides a chat request and sends it nowhere; says what would have to change for `why_not` to win.
     pub async fn decide(
         &self,
         id: &RequestId,
         body: &[u8],
         session: Option<&str>,
+        why_not: Option<&str>,
     ) -> Result<Routed, EngineError> {
         let started = Instant::now();
-        self.route(id, &ChatRequest::parse(body)?, session, started).await
+        self.route(id, &ChatRequest::parse(body)?, session, why_not, started).await
+    }
+
+    /// Who answered is who goes on with a conversation; an answer whose prompt comes again was of no use.
+    fn remember(&self, routed: &Routed, spec: &ModelSpec) {
+        let inner = &self.inner;
+        if matches!(routed.request.forms.as_slice(), [ModelForm::Alias(_)]) {
+            return;
+        }
+        let input = routed.request.features.input_tokens;
+        let before = inner.sessions.answered(routed.session, spec, input, routed.prompt);
+        let learned = &inner.recorder.learned;
+        if let (Some(before), true) = (before, learned.is_on()) {
+            let catalog = self.catalog();
+            let same = |other: &&Arc<ModelSpec>| other.id == before.model && other.backend == before.backend;
+            if let Some(earlier) = catalog.models().iter().find(same) {
+                learned.asked_again(earlier, &routed.decision);
+            }
+        }
+    }
+
+    /// A person's or a program's word on a recent answer, 0..1.
+    pub async fn feedback(
+        &self,
+        request: RequestId,
+        score: f32,
+    ) -> Result<Result<(), FeedbackError>, EngineError> {
+        let deadline = Instant::now() + self.inner.limits.decide;
+        let told = self.inner.recorder.learned.feedback(request, score, deadline).await;
+        told.map_err(|error| EngineError::Actor { actor: "learning", error })
     }
 
     async fn route(
@@ -141,40 +186,52 @@ impl Engine {
         id: &RequestId,
         request: &ChatRequest<'_>,
         session: Option<&str>,
+        why_not: Option<&str>,
         started: Instant,
     ) -> Result<Routed, EngineError> {
         let inner = &self.inner;
-        let resolved = resolve(request, &inner.aliases)?;
+        let resolved = resolve(request, &inner.gatherer);
         let signals = self.signals(request, &resolved, started).await;
-        let key = session.or(resolved.options.session_id.as_deref()).unwrap_or(id.as_str());
-        let place = inner.hasher.hash_one(key);
-        let dispatcher = &inner.dispatchers[(place % inner.dispatchers.len() as u64) as usize];
+        let session = inner.sessions.key(session, &resolved.options, request);
+        let dispatcher = &inner.dispatchers[(session.0 % inner.dispatchers.len() as u64) as usize];
         let deadline = Instant::now() + inner.limits.decide;
-        let question = Box::new(resolved.clone());
-        let decision =
-            dispatcher.ask(deadline, |reply| DispatcherMsg::Decide(question, signals, reply)).await;
-        let decision = decision.map_err(|error| EngineError::Actor { actor: "dispatcher", error })??;
-        inner.recorder.metrics.decision(decision.reason);
+        let ask = Box::new(Ask {
+            request: resolved.clone(),
+            signals,
+            session,
+            seed: inner.hasher.hash_one(id.as_str()),
+            why_not: why_not.map(str::to_owned),
+        });
+        let answer = dispatcher.ask(deadline, |reply| DispatcherMsg(ask, reply)).await;
+        let answer = answer.map_err(|error| EngineError::Actor { actor: "dispatcher", error })??;
+        inner.recorder.metrics.decision(&answer.decision);
         Ok(Routed {
             request_id: id.clone(),
             request: resolved,
-            decision: Arc::new(decision),
+            decision: Arc::new(answer.decision),
+            why_not: answer.why_not,
+            session,
+            prompt: inner.sessions.digest(&request.prompt()),
             elapsed_us: started.elapsed().as_micros() as u64,
         })
     }
 
     /// Asks the classifier where its answer matters. Whatever keeps it from answering is a reason, no error.
     async fn signals(&self, request: &ChatRequest<'_>, resolved: &RouteRequest, started: Instant) -> Signals {
-        if resolved.form != ModelForm::Auto || resolved.options.task.is_some() {
-            return Signals::default();
-        }
         let inner = &self.inner;
+        let rules = &inner.gatherer.policy.rules;
+        let texts = if rules.is_empty() { Vec::new() } else { rule_texts(rules, &request.prompt()) };
+        let named = |form: &ModelForm| matches!(form, ModelForm::Alias(_));
+        if resolved.forms.iter().all(named) || resolved.options.task.is_some() {
+            return Signals { texts, ..Signals::default() };
+        }
         let asked = self.classify_turn(request, started + inner.limits.classify).await;
         inner.recorder.metrics.classified(started.elapsed().as_secs_f64());
         match asked {
-            Ok(classification) => Signals { classification: Some(classification), unclassified: None },
+            Ok(classification) => Signals { classification: Some(classification), unclassified: None, texts },
             Err(error) => {
-                Signals { classification: None, unclassified: Some(format!("no classification ({error})")) }
+                let unclassified = Some(format!("no classification ({error})"));
+                Signals { classification: None, unclassified, texts }
             }
         }
     }
@@ -218,14 +275,19 @@ impl Engine {
         self.inner.catalog.snapshot()
     }
 
-    /// The user's aliases.
-    pub fn aliases(&self) -> &BTreeMap<String, ModelForm> {
-        &self.inner.aliases
+    /// The user's aliases, each with its chain.
+    pub fn aliases(&self) -> &BTreeMap<String, Vec<ModelForm>> {
+        &self.inner.gatherer.aliases
+    }
+
+    /// The tags of trades that have a list of models.
+    pub fn industries(&self) -> impl Iterator<Item = &str> {
+        self.inner.gatherer.industries.keys().map(String::as_str)
     }
 
     /// The error for a name that nobody has.
     pub fn unknown_model(&self, name: &str) -> NoRoute {
-        unknown_model(name, &self.catalog(), &self.inner.aliases)
+        self.inner.gatherer.unknown(name, &self.catalog())
     }
 
     /// What was observed of a model.
@@ -258,7 +320,8 @@ impl Engine {
     /// The counters in the text format of Prometheus.
     pub fn metrics_text(&self) -> String {
         let changes = self.inner.catalog.changes();
-        self.inner.recorder.metrics.encode(self.catalog().backends(), &self.queues(), changes)
+        let counts = (self.inner.sessions.len(), self.inner.recorder.latency.dropped());
+        self.inner.recorder.metrics.encode(self.catalog().backends(), &self.queues(), changes, counts)
     }
 
     /// Whether it can serve: at least one routable model, and no actor given up.
@@ -292,6 +355,7 @@ impl Engine {
             .chain(inner.classifier.stats())
             .chain([inner.catalog.stats()])
             .chain(inner.recorder.latency.stats())
+            .chain(inner.recorder.learned.stats())
             .collect()
     }
 }

@@ -31,14 +31,6 @@ pub enum EngineError {
     /// The body is no chat request.
     #[error(transparent)]
     Request(#[from] RequestError),
-    /// A form that parses and is not built yet.
-    #[error("{form} is not supported yet: use a concrete model or `auto`")]
-    NotSupported {
-        /// What was asked for.
-        form: String,
-        /// The field it stands in.
-        param: &'static str,
-    },
     /// No candidate can take it.
     #[error(transparent)]
     NoRoute(#[from] NoRoute),
@@ -98,7 +90,6 @@ impl EngineError {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Request(_) => "bad_request",
-            Self::NotSupported { .. } => "not_supported",
             Self::NoRoute(NoRoute::UnknownModel { .. }) => "unknown_model",
             Self::NoRoute(NoRoute::AmbiguousModel { .. }) => "ambiguous_model",
             Self::NoRoute(_) => "no_route",

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use pointsman_protocol::{ChatRequest, Usage};
-use pointsman_types::{Decision, MicroUsd, ModelSpec, Outcome, Tokens};
+use pointsman_types::{Decision, MicroUsd, ModelSpec, Outcome, RequestId, Tokens};
 use pointsman_upstream::{AttemptError, Reply, Transport};
 
 use tokio::time::{Instant, timeout_at};
@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::{
     EngineError, FailedAttempt, ReplyBody, ReplyStream,
     attempt::{Attempt, Recorder},
+    learning::Pupil,
 };
 
 /// Who answered, and what.
@@ -25,6 +26,7 @@ pub(crate) struct Executed {
 pub(crate) struct Plan<'a> {
     pub(crate) request: &'a ChatRequest<'a>,
     pub(crate) stream: bool,
+    pub(crate) request_id: &'a RequestId,
     pub(crate) decision: &'a Decision,
     pub(crate) max_attempts: usize,
     /// When the request came in; its first content is due `timeout` later, over all attempts.
@@ -44,17 +46,18 @@ pub(crate) async fn execute(
     for ranked in plan.decision.candidates.iter().take(plan.max_attempts.max(1)) {
         let spec = &ranked.spec;
         let body = plan.request.body_for(&spec.upstream_id);
-        let mut attempt = Attempt::begin(recorder, spec, plan.stream);
+        let pupil = recorder.learned.is_on().then(|| Pupil::new(plan.request_id, spec, plan.decision));
+        let mut attempt = Attempt::begin(recorder, spec, plan.stream, pupil);
         let answer = transport.chat(&spec.backend, spec.id.as_str(), body, plan.stream);
         let Ok(answer) = timeout_at(plan.started + plan.timeout, answer).await else {
             // the backend was late; the client is still there
-            attempt.end(Outcome::Timeout, Usage::default());
+            attempt.end(Outcome::Timeout, Usage::default(), None);
             return Err(EngineError::Deadline { after: plan.timeout });
         };
         match answer {
             Ok(reply) => return Ok(finish(reply, attempt, spec, failed.len() + 1)),
             Err(error) => {
-                attempt.end(error.outcome, Usage::default());
+                attempt.end(error.outcome, Usage::default(), None);
                 let elapsed = attempt.elapsed();
                 tracing::warn!(model = %spec.id, backend = %spec.backend, ?elapsed, %error, "attempt failed");
                 if !error.may_retry_elsewhere() {
@@ -76,7 +79,7 @@ pub(crate) async fn execute(
 fn finish(reply: Reply, mut attempt: Attempt, spec: &Arc<ModelSpec>, attempts: usize) -> Executed {
     let (cost, body) = match reply {
         Reply::Json(answer) => {
-            attempt.end(Outcome::Ok, answer.usage);
+            attempt.end(Outcome::Ok, answer.usage, answer.finish);
             (cost(spec, answer.usage), ReplyBody::Json(answer.body))
         }
         Reply::Stream(stream) => {

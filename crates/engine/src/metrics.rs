@@ -4,7 +4,7 @@ use std::sync::{Arc, atomic::AtomicU64};
 
 use pointsman_actors::QueueStats;
 use pointsman_catalog::{ChangeCounts, ChangeKind};
-use pointsman_types::{BackendState, Health, Observation, Price, RouteReason, Tokens};
+use pointsman_types::{BackendState, Decision, Health, Observation, Price, Ranked, Tokens};
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text::encode},
     metrics::{
@@ -65,12 +65,28 @@ struct ReasonLabel {
     reason: Text,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ShadowLabel {
+    /// `same`, `other`, or `none` where the shadow policy finds no model.
+    choice: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PolicyLabel {
+    policy: &'static str,
+}
+
 /// Counters and histograms of one engine.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
     decisions: Family<ReasonLabel, Counter>,
+    shadow_decisions: Family<ShadowLabel, Counter>,
+    shadow_cost: Family<PolicyLabel, Counter<f64, AtomicU64>>,
+    shadow_quality: Family<PolicyLabel, Counter<f64, AtomicU64>>,
+    sessions: Gauge,
+    latency_dropped: Gauge,
     attempts: Family<AttemptLabels, Counter>,
     ttft: Family<BackendLabel, Histogram>,
     total: Family<BackendLabel, Histogram>,
@@ -104,6 +120,11 @@ impl Default for Metrics {
             registry: Registry::with_prefix("pointsman"),
             requests: Family::default(),
             decisions: Family::default(),
+            shadow_decisions: Family::default(),
+            shadow_cost: Family::default(),
+            shadow_quality: Family::default(),
+            sessions: Gauge::default(),
+            latency_dropped: Gauge::default(),
             attempts: Family::default(),
             ttft: Family::new_with_constructor(answer_buckets),
             total: Family::new_with_constructor(answer_buckets),
@@ -130,6 +151,27 @@ impl Metrics {
         let r = &mut self.registry;
         r.register("requests", "Requests by route and status", self.requests.clone());
         r.register("decisions", "Decisions by reason", self.decisions.clone());
+        r.register(
+            "shadow_decisions",
+            "Choices of the shadow policy beside the live one",
+            self.shadow_decisions.clone(),
+        );
+        r.register(
+            "shadow_cost_usd",
+            "Predicted cost where the shadow policy was asked",
+            self.shadow_cost.clone(),
+        );
+        r.register(
+            "shadow_quality",
+            "Sum of predicted quality where the shadow policy was asked",
+            self.shadow_quality.clone(),
+        );
+        r.register("sessions", "Conversations that are remembered", self.sessions.clone());
+        r.register(
+            "latency_dropped",
+            "Observations that a latency actor did not take",
+            self.latency_dropped.clone(),
+        );
         r.register("attempts", "Attempts at backends by outcome", self.attempts.clone());
         r.register_with_unit("ttft", "Time to first token of streams", Unit::Seconds, self.ttft.clone());
         r.register_with_unit("attempt", "Duration of attempts", Unit::Seconds, self.total.clone());
@@ -162,9 +204,28 @@ impl Metrics {
         self.requests.get_or_create(&RequestLabels { route, status }).inc();
     }
 
-    pub(crate) fn decision(&self, reason: RouteReason) {
-        let reason = Text(reason.to_string().into());
+    pub(crate) fn decision(&self, decision: &Decision) {
+        let reason = Text(decision.why().into());
         self.decisions.get_or_create(&ReasonLabel { reason }).inc();
+    }
+
+    /// What the shadow policy would have done beside what was done; sums are of what both predict.
+    pub(crate) fn shadow(&self, live: &Ranked, other: Option<&Ranked>) {
+        let same = other.is_some_and(|o| o.spec.id == live.spec.id && o.spec.backend == live.spec.backend);
+        let choice = if same {
+            "same"
+        } else if other.is_some() {
+            "other"
+        } else {
+            "none"
+        };
+        self.shadow_decisions.get_or_create(&ShadowLabel { choice }).inc();
+        for (policy, ranked) in [("live", Some(live)), ("shadow", other)] {
+            let Some(ranked) = ranked else { continue };
+            let label = PolicyLabel { policy };
+            self.shadow_cost.get_or_create(&label).inc_by(ranked.terms.cost_usd.unwrap_or(0.0));
+            self.shadow_quality.get_or_create(&label).inc_by(ranked.terms.quality);
+        }
     }
 
     pub(crate) fn overhead(&self, seconds: f64) {
@@ -201,7 +262,10 @@ impl Metrics {
         backends: &[BackendState],
         queues: &[QueueStats],
         changes: &ChangeCounts,
+        (sessions, dropped): (usize, u64),
     ) -> String {
+        self.sessions.set(gauge(sessions as u64));
+        self.latency_dropped.set(gauge(dropped));
         for kind in ChangeKind::ALL {
             let label = ChangeLabel { change: kind.as_str() };
             self.changes.get_or_create(&label).set(gauge(changes.get(kind)));

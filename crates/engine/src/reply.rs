@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use pointsman_protocol::{ErrorBody, ErrorType, Usage};
+use pointsman_protocol::{ErrorBody, ErrorType};
 use pointsman_types::{Decision, MicroUsd, ModelSpec, Outcome, RequestId};
 use pointsman_upstream::AnswerStream;
 
@@ -79,8 +79,8 @@ impl ReplyStream {
 
     fn end(&mut self, outcome: Outcome) {
         self.ended = true;
-        let usage: Usage = self.inner.summary().usage;
-        self.attempt.end(outcome, usage);
+        let summary = self.inner.summary();
+        self.attempt.end(outcome, summary.usage, summary.finish);
     }
 }
 

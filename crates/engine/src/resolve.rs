@@ -1,4 +1,4 @@
-//! The `model` field to what `decide` reads: aliases applied, forms that are not built yet refused by name.
+//! The `model` field to what `decide` reads: aliases followed; and names that nobody has.
 
 use std::collections::BTreeMap;
 
@@ -6,37 +6,33 @@ use pointsman_catalog::{CatalogSnapshot, Match};
 use pointsman_protocol::ChatRequest;
 use pointsman_types::{ModelForm, NoRoute, RouteRequest};
 
-use crate::EngineError;
+use crate::gather::Gatherer;
 
-/// The request, resolved against the user's aliases.
-pub(crate) fn resolve(
-    request: &ChatRequest<'_>,
-    aliases: &BTreeMap<String, ModelForm>,
-) -> Result<RouteRequest, EngineError> {
-    let not_supported = |form: String, param| Err(EngineError::NotSupported { form, param });
-    let [form] = request.forms.as_slice() else {
-        return not_supported("a chain of models".to_owned(), "models");
-    };
-    let mut form = form.clone();
-    while let ModelForm::Alias(name) = &form {
-        let Some(target) = aliases.get(name) else { break };
-        form = target.clone();
+/// The request with the user's aliases followed.
+pub(crate) fn resolve(request: &ChatRequest<'_>, gatherer: &Gatherer) -> RouteRequest {
+    let mut forms = Vec::with_capacity(request.forms.len());
+    for form in &request.forms {
+        match form {
+            ModelForm::Alias(name) => match gatherer.aliases.get(name) {
+                Some(chain) => forms.extend(chain.iter().cloned()),
+                None => forms.push(form.clone()),
+            },
+            _ => forms.push(form.clone()),
+        }
     }
-    if let Some(strategy) = request.strategy {
-        return not_supported(format!("route.strategy `{strategy}`"), "route.strategy");
+    let mut options = request.options.clone();
+    // what stands in the client's own metadata is a hint: a trade that we have no list for is none
+    if request.industry_is_hint {
+        options.industry = options.industry.filter(|tag| gatherer.industries.contains_key(tag));
     }
-    match (&form, request.industry) {
-        (ModelForm::Industry(_) | ModelForm::Strategy(_), _) => not_supported(format!("`{form}`"), "model"),
-        (ModelForm::Auto, Some(industry)) => not_supported(format!("industry `{industry}`"), "industry"),
-        _ => Ok(RouteRequest { form, options: request.options.clone(), features: request.features() }),
-    }
+    RouteRequest { forms, options, features: request.features() }
 }
 
 /// The names nearest to one that nobody has, best first; or all that a name may mean.
 pub(crate) fn unknown_model(
     name: &str,
     snapshot: &CatalogSnapshot,
-    aliases: &BTreeMap<String, ModelForm>,
+    aliases: &BTreeMap<String, Vec<ModelForm>>,
 ) -> NoRoute {
     if let Match::Ambiguous(found) = snapshot.resolve(name) {
         let candidates = found.iter().map(|spec| spec.id.to_string()).collect();

@@ -2,12 +2,14 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use pointsman_catalog::CatalogSettings;
+use pointsman_catalog::{CatalogSettings, Industries};
 use pointsman_classifier::ClassifierSettings;
 use pointsman_decide::Policy;
 use pointsman_latency::LatencySettings;
 use pointsman_types::ModelForm;
 use pointsman_upstream::UpstreamSettings;
+
+use crate::{LearningSettings, SessionSettings};
 
 /// Settings of the engine and of the actors under it.
 #[derive(Debug, Clone)]
@@ -22,8 +24,14 @@ pub struct EngineSettings {
     pub upstreams: Vec<UpstreamSettings>,
     /// The constants of `decide`.
     pub policy: Policy,
-    /// User aliases: a name and the form that it stands for, already free of cycles.
-    pub aliases: BTreeMap<String, ModelForm>,
+    /// User aliases: a name and the chain that it stands for, already free of cycles.
+    pub aliases: BTreeMap<String, Vec<ModelForm>>,
+    /// The lists of models per trade.
+    pub industries: Industries,
+    /// The memory of conversations.
+    pub sessions: SessionSettings,
+    /// Learning from outcomes.
+    pub learning: LearningSettings,
     /// The dispatcher pool.
     pub dispatchers: DispatcherSettings,
     /// From the request to its first content byte, over all attempts.

@@ -16,6 +16,9 @@ use crate::{
     attempt::Recorder,
     dispatcher::DispatcherActor,
     engine::{Inner, Limits},
+    gather::Gatherer,
+    learning::Learned,
+    sessions::Sessions,
 };
 
 impl Engine {
@@ -33,12 +36,21 @@ impl Engine {
         let failed = |why: tokio::task::JoinError| EngineError::Unclassified { why: why.to_string() };
         let loaded = loaded.map_err(failed)??;
         let classifier = ClassifierHandle::start(&supervisor, loaded, &settings.classifier).await?;
-        let aliases = Arc::new(settings.aliases);
-        let dispatcher = DispatcherActor {
+        let learned = Learned::start(&supervisor, settings.learning).await?;
+        let sessions = Sessions::new(settings.sessions);
+        let metrics = Arc::new(Metrics::default());
+        let gatherer = Gatherer {
             catalog: catalog.clone(),
             latency: latency.clone(),
             policy: Arc::new(settings.policy),
-            aliases: Arc::clone(&aliases),
+            industries: Arc::new(settings.industries),
+            aliases: Arc::new(settings.aliases),
+            learned: learned.clone(),
+        };
+        let dispatcher = DispatcherActor {
+            gatherer: gatherer.clone(),
+            sessions: Arc::clone(&sessions),
+            metrics: Arc::clone(&metrics),
         };
         let mut dispatchers = Vec::new();
         for number in 0..settings.dispatchers.pool.max(1) {
@@ -60,8 +72,9 @@ impl Engine {
             classifier,
             dispatchers,
             transport,
-            recorder: Recorder { latency, metrics: Arc::new(Metrics::default()) },
-            aliases,
+            recorder: Recorder { latency, metrics, learned },
+            gatherer,
+            sessions,
             limits,
             hasher: RandomState::new(),
             requests: AtomicU64::new(0),

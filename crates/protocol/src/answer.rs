@@ -35,6 +35,29 @@ pub struct Usage {
     pub output: Option<Tokens>,
 }
 
+/// Why an answer ended, as its first choice says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finish {
+    /// It was done, or wants a tool.
+    Stop,
+    /// The limit of tokens cut it off.
+    Length,
+    /// A filter kept it back.
+    Refused,
+}
+
+impl Finish {
+    /// Of a raw `finish_reason`; `None` where it is null.
+    pub(crate) fn of(raw: &RawValue) -> Option<Self> {
+        match raw.get() {
+            "null" => None,
+            "\"length\"" => Some(Self::Length),
+            "\"content_filter\"" | "\"refusal\"" => Some(Self::Refused),
+            _ => Some(Self::Stop),
+        }
+    }
+}
+
 /// A checked answer, its bytes kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
@@ -42,6 +65,14 @@ pub struct Answer {
     pub body: Bytes,
     /// Token counts, where the backend reports them.
     pub usage: Usage,
+    /// Why it ended.
+    pub finish: Option<Finish>,
+}
+
+#[derive(Deserialize)]
+struct Choice<'a> {
+    #[serde(borrow, default)]
+    finish_reason: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -65,12 +96,13 @@ impl Answer {
         if let Some(error) = wire.error {
             return Err(AnswerError::Error(error_message(error)));
         }
-        if wire.choices.is_none() {
-            return Err(AnswerError::NoChoices);
-        }
+        let Some(choices) = wire.choices else { return Err(AnswerError::NoChoices) };
+        let first: Option<Object<Choice<'_>>> =
+            serde_json::from_str::<Vec<_>>(choices.get()).ok().and_then(|list| list.into_iter().next());
+        let finish = first.and_then(|Object(choice)| Finish::of(choice.finish_reason?));
         let usage = wire.usage.unwrap_or_default();
         let body = if wire.model.is_some() { body } else { with_model(&body, model) };
-        Ok(Self { body, usage })
+        Ok(Self { body, usage, finish })
     }
 }
 

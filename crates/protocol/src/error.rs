@@ -14,8 +14,6 @@ pub enum ErrorType {
     RateLimitError,
     /// The gateway or a backend is at fault.
     ServerError,
-    /// Not built yet.
-    NotImplementedError,
 }
 
 /// The content of an error body.

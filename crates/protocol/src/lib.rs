@@ -14,8 +14,8 @@ mod request;
 mod rewrite;
 mod sse;
 
-pub use answer::{Answer, AnswerError, Usage};
+pub use answer::{Answer, AnswerError, Finish, Usage};
 pub use error::{ErrorBody, ErrorType};
 pub use messages::{Conversation, IMAGE_TOKENS};
-pub use request::{ChatRequest, RequestError};
+pub use request::{ChatRequest, MAX_CHAIN, RequestError};
 pub use sse::{SseError, SseEvents, SseSummary};

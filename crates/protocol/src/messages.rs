@@ -29,6 +29,8 @@ pub struct Conversation<'a> {
     pub has_images: bool,
     /// The last message is the result of a tool: a tool loop is in progress.
     pub in_tool_loop: bool,
+    /// The contents of the first message, and of the first with the role `user`, raw.
+    head: [Option<&'a RawValue>; 2],
     /// The content of the last message with the role `user`, raw.
     last_user: Option<&'a RawValue>,
     /// That of the one before it which says more than "go on"; else of the one before.
@@ -36,6 +38,11 @@ pub struct Conversation<'a> {
 }
 
 impl Conversation<'_> {
+    /// How it begins: the contents of the first message and of the first user turn, as they stand in the body.
+    pub fn head(&self) -> [&str; 2] {
+        self.head.map(|content| content.map_or("", RawValue::get))
+    }
+
     /// The text of the last user turn, its parts joined by line breaks; empty where there is none.
     pub fn last_user_text(&self) -> Cow<'_, str> {
         text_of(self.last_user)
@@ -136,7 +143,11 @@ impl<'de: 'a, 'a> Deserialize<'de> for Conversation<'a> {
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Conversation<'de>, A::Error> {
                 let mut conversation = Conversation::default();
                 while let Some(Object(message)) = seq.next_element::<Object<Message<'de>>>()? {
+                    if conversation.turns == 0 {
+                        conversation.head[0] = message.content;
+                    }
                     if let Some(content) = conversation.add(&message) {
+                        conversation.head[1].get_or_insert(content);
                         let before = conversation.last_user.replace(content);
                         let says_more = before.is_some_and(|raw| raw.get().len() > SAYS_LITTLE);
                         if says_more || conversation.earlier_user.is_none() {

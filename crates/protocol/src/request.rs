@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 
 use pointsman_types::{
-    Capability, FormError, Industry, MicroUsd, ModelForm, RequestFeatures, RouteOptions, Strategy, Task,
-    Tokens,
+    Capability, FormError, MicroUsd, ModelForm, RequestFeatures, RouteOptions, Strategy, Task, Tokens, is_tag,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -81,13 +80,16 @@ pub struct ChatRequest<'a> {
     pub(crate) wire: Wire<'a>,
     /// The forms to resolve in order: `model`, then `models`. Never empty.
     pub forms: Vec<ModelForm>,
-    /// `metadata.industry` or `route.industry`, if it is one of the tags.
-    pub industry: Option<Industry>,
-    /// `route.strategy`.
-    pub strategy: Option<Strategy>,
-    /// The rest of the `route` object.
+    /// The `route` object, and of the `metadata` what speaks of routing.
     pub options: RouteOptions,
+    /// Whether the industry is only what `metadata` says: that belongs to the client, and may be none of our tags.
+    pub industry_is_hint: bool,
 }
+
+/// The most entries of a chain of models.
+pub const MAX_CHAIN: usize = 32;
+/// The most of the client's own tags that are read.
+const MAX_TAGS: usize = 32;
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Wire<'a> {
@@ -116,7 +118,7 @@ pub(crate) struct Wire<'a> {
 #[serde(default, deny_unknown_fields)]
 struct Route {
     task: Option<Task>,
-    industry: Option<Industry>,
+    industry: Option<String>,
     strategy: Option<Strategy>,
     tradeoff: Option<f64>,
     max_cost_usd: Option<f64>,
@@ -141,10 +143,13 @@ impl<'a> ChatRequest<'a> {
             return Err(RequestError::Value { param: "messages", message });
         }
         let forms = forms(&wire)?;
-        let route = route(&wire)?;
-        let industry = route.industry.or_else(|| metadata_industry(&wire));
-        let strategy = route.strategy;
-        Ok(Self { raw, forms, industry, strategy, options: options(route)?, wire })
+        let mut options = options(route(&wire)?)?;
+        let metadata = metadata(&wire);
+        let industry_is_hint = options.industry.is_none();
+        options.industry = options.industry.or(metadata.industry);
+        options.session_id = options.session_id.or(metadata.user_id);
+        options.tags = metadata.tags;
+        Ok(Self { raw, forms, options, industry_is_hint, wire })
     }
 
     /// The digest of the messages.
@@ -155,6 +160,11 @@ impl<'a> ChatRequest<'a> {
     /// The text of the last user turn, for the classifier.
     pub fn prompt(&self) -> Cow<'_, str> {
         self.conversation().map_or(Cow::Borrowed(""), Conversation::last_user_text)
+    }
+
+    /// How the conversation begins: the same for all its requests, since clients send the whole of it each time.
+    pub fn head(&self) -> [&str; 2] {
+        self.conversation().map_or(["", ""], Conversation::head)
     }
 
     /// The text of the user turn that a short last one follows up on, if there is one.
@@ -207,8 +217,16 @@ fn forms(wire: &Wire<'_>) -> Result<Vec<ModelForm>, RequestError> {
     }
     if let Some(raw) = wire.models {
         let names: Vec<String> = decode(raw, "models", "an array of strings")?;
+        if names.len() > MAX_CHAIN {
+            let message = format!("models has {} entries, at most {MAX_CHAIN} are tried", names.len());
+            return Err(RequestError::Value { param: "models", message });
+        }
         for name in names {
             forms.push(ModelForm::parse(&name)?);
+        }
+        if forms.is_empty() {
+            let message = "models is empty: name at least one, or ask for `auto`".to_owned();
+            return Err(RequestError::Value { param: "models", message });
         }
     }
     if forms.is_empty() {
@@ -235,8 +253,14 @@ fn options(route: Route) -> Result<RouteOptions, RequestError> {
     if route.max_cost_usd.is_some_and(|c| !c.is_finite() || c < 0.0) {
         return bad("route.max_cost_usd", "must be zero or more");
     }
+    if route.industry.as_ref().is_some_and(|tag| !is_tag(tag)) {
+        return bad("route.industry", "must be a tag such as `legal`");
+    }
     Ok(RouteOptions {
         task: route.task,
+        industry: route.industry,
+        strategy: route.strategy,
+        tags: Vec::new(),
         tradeoff: route.tradeoff,
         max_cost: route.max_cost_usd.map(MicroUsd::from_dollars),
         max_latency_ms: route.max_latency_ms,
@@ -248,15 +272,27 @@ fn options(route: Route) -> Result<RouteOptions, RequestError> {
     })
 }
 
-/// `metadata` belongs to the client: an industry that is none of ours is none of our business.
-fn metadata_industry(wire: &Wire<'_>) -> Option<Industry> {
-    #[derive(Deserialize)]
-    struct Metadata<'a> {
-        #[serde(borrow)]
-        industry: Option<Cow<'a, str>>,
+/// What of the `metadata` speaks of routing.
+#[derive(Default)]
+struct Metadata {
+    industry: Option<String>,
+    user_id: Option<String>,
+    tags: Vec<String>,
+}
+
+/// `metadata` belongs to the client: what is of another shape is none of our business.
+fn metadata(wire: &Wire<'_>) -> Metadata {
+    let Some(raw) = wire.metadata else { return Metadata::default() };
+    let fields: serde_json::Value = serde_json::from_str(raw.get()).unwrap_or_default();
+    let text = |name: &str| fields.get(name)?.as_str().map(str::to_owned);
+    let tags =
+        fields.get("tags").and_then(serde_json::Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let tags = tags.iter().take(MAX_TAGS).filter_map(|tag| tag.as_str().map(str::to_owned)).collect();
+    Metadata {
+        industry: text("industry").filter(|tag| is_tag(tag)),
+        user_id: text("user_id").filter(|id| !id.is_empty()),
+        tags,
     }
-    let metadata: Metadata<'_> = serde_json::from_str(wire.metadata?.get()).ok()?;
-    metadata.industry?.parse().ok()
 }
 
 fn decode<'a, T: Deserialize<'a>>(raw: &'a RawValue, param: &str, expected: &str) -> Result<T, RequestError> {

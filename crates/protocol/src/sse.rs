@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use thiserror::Error;
 
 use crate::{
-    Usage,
+    Finish, Usage,
     answer::{error_message, with_model},
     object::Object,
 };
@@ -47,6 +47,8 @@ pub struct SseSummary {
     pub events: u64,
     /// Token counts, where the backend sent them.
     pub usage: Usage,
+    /// Why it ended.
+    pub finish: Option<Finish>,
 }
 
 /// Cuts one stream.
@@ -187,7 +189,9 @@ impl SseEvents {
         }
         for choice in chunk.choices.iter().flatten() {
             self.summary.content |= choice.delta.is_some_and(has_content);
-            self.summary.finished |= choice.finish_reason.is_some_and(|r| r.get() != "null");
+            let finish = choice.finish_reason.and_then(Finish::of);
+            self.summary.finished |= finish.is_some();
+            self.summary.finish = self.summary.finish.or(finish);
         }
         Ok(())
     }

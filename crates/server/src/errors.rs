@@ -1,6 +1,6 @@
 //! The one place where errors become statuses and bodies.
 
-use std::{fmt::Write, time::Duration};
+use std::{collections::BTreeMap, fmt::Write, time::Duration};
 
 use axum::{
     body::Body,
@@ -73,10 +73,6 @@ impl From<EngineError> for HttpError {
         };
         match error {
             EngineError::Request(error) => Self::new(StatusCode::BAD_REQUEST, &error.body()),
-            EngineError::NotSupported { param, .. } => {
-                let body = ErrorBody::new(ErrorType::NotImplementedError, "not_supported", error.to_string());
-                Self::new(StatusCode::NOT_IMPLEMENTED, &body.param(param))
-            }
             EngineError::NoRoute(no_route) => Self::from(no_route),
             EngineError::Actor { .. } => {
                 let busy = server_error(StatusCode::SERVICE_UNAVAILABLE, "overloaded", error.to_string());
@@ -129,6 +125,11 @@ impl From<NoRoute> for HttpError {
                 let body = ErrorBody::new(ErrorType::InvalidRequestError, "ambiguous_model", message);
                 Self::new(StatusCode::BAD_REQUEST, &body.param("model"))
             }
+            NoRoute::UnknownIndustry { .. } => {
+                let body =
+                    ErrorBody::new(ErrorType::InvalidRequestError, "unknown_industry", no_route.to_string());
+                Self::new(StatusCode::BAD_REQUEST, &body.param("model"))
+            }
             NoRoute::Nothing { removed, .. } => Self::nothing(&removed),
             _ => {
                 let message = "the catalog has no models: no backend is configured or none has answered yet";
@@ -146,7 +147,8 @@ impl HttpError {
         let listed: Vec<_> = removed.iter().take(8).map(|r| format!("{} ({})", r.spec.id, r.why)).collect();
         let more = removed.len().saturating_sub(listed.len());
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let message = format!("no model can take this request: {}{more}", listed.join(", "));
+        let remedy = remedy(removed).map(|text| format!("; {text}")).unwrap_or_default();
+        let message = format!("no model can take this request: {}{more}{remedy}", listed.join(", "));
         let only_context = removed
             .iter()
             .filter(|r| !matches!(r.why, Removal::Kind))
@@ -174,6 +176,54 @@ impl HttpError {
         let error = Self::new(status, &ErrorBody::new(r#type, code, message));
         Self { retry_after, attempts: Some(attempts.len()), ..error }
     }
+}
+
+/// What would let at least one model take the request: for the constraint that the most of them break.
+fn remedy(removed: &[Removed]) -> Option<String> {
+    let mut counts = BTreeMap::new();
+    for r in removed.iter().filter(|r| !matches!(r.why, Removal::Kind)) {
+        *counts.entry(r.why.constraint()).or_insert(0) += 1;
+    }
+    let most = counts.into_iter().max_by_key(|(_, n)| *n)?.0;
+    let broken = || removed.iter().map(|r| &r.why).filter(|why| why.constraint() == most);
+    Some(match most {
+        "locality" => {
+            "a model on a backend with `local = true` would, or a request that may leave own infrastructure"
+                .to_owned()
+        }
+        "capability" => "a model that is known to have the ability would, or a request without it".to_owned(),
+        "context" => {
+            let widest = broken()
+                .filter_map(|why| if let Removal::Context { has, .. } = why { Some(has.0) } else { None });
+            format!("a prompt of at most {} tokens would fit", widest.max()?)
+        }
+        "price_ceiling" | "input_cost" => {
+            let costs = broken().filter_map(|why| match why {
+                Removal::PriceCeiling { predicted, .. } | Removal::InputCost { predicted, .. } => {
+                    Some(predicted.0)
+                }
+                _ => None,
+            });
+            format!("a ceiling of ${:.6} would do", costs.min()? as f64 / 1e6)
+        }
+        "price_unknown" => "a price in the configuration would do, or no price ceiling".to_owned(),
+        "latency_ceiling" => {
+            let times = broken().filter_map(|why| {
+                if let Removal::LatencyCeiling { predicted_ms, .. } = why {
+                    Some(*predicted_ms)
+                } else {
+                    None
+                }
+            });
+            format!("route.max_latency_ms of {} would do", times.min()?)
+        }
+        "not_in_only" => {
+            "route.only names none of them: name ids or backends that /v1/models lists".to_owned()
+        }
+        "ignored" => "route.ignore names all of them".to_owned(),
+        "not_in_pool" => "the pool of the rule that matched names none of them".to_owned(),
+        _ => return None,
+    })
 }
 
 fn client_status(status: u16) -> StatusCode {

@@ -23,7 +23,7 @@ pub(crate) fn explain(headers: &mut HeaderMap, meta: &ReplyMeta) {
     put("x-pointsman-request-id", text(meta.request_id.as_str()));
     put("x-pointsman-model", text(meta.spec.id.as_str()));
     put("x-pointsman-backend", text(meta.spec.backend.as_str()));
-    put("x-pointsman-route-reason", text(&decision.reason.to_string()));
+    put("x-pointsman-route-reason", text(&decision.why()));
     put("x-pointsman-candidates", candidates(meta));
     put(
         "x-pointsman-fallback-used",
@@ -35,6 +35,9 @@ pub(crate) fn explain(headers: &mut HeaderMap, meta: &ReplyMeta) {
         put("x-pointsman-task", HeaderValue::from_static(task.as_str()));
         put("x-pointsman-task-confidence", text(&format!("{confidence:.3}")));
         put("x-pointsman-industry", HeaderValue::from_static(classification.top_industry().0.as_str()));
+    }
+    if let Some(propensity) = decision.propensity {
+        put("x-pointsman-propensity", text(&format!("{propensity:.4}")));
     }
     if let Some(cost) = meta.cost {
         put("x-pointsman-cost-usd", text(&format!("{:.6}", cost.dollars())));

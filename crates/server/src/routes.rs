@@ -3,6 +3,7 @@
 mod admin;
 mod chat;
 mod classify;
+mod feedback;
 mod models;
 mod status;
 
@@ -40,6 +41,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/v1/chat/completions", post(chat::chat))
         .route("/v1/route", post(chat::route))
         .route("/v1/classify", post(classify::classify))
+        .route("/v1/feedback", post(feedback::feedback))
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*id}", get(models::show))
         .route("/healthz", get(status::healthz))

@@ -3,15 +3,15 @@
 use serde::{Serialize, Serializer};
 use thiserror::Error;
 
-use crate::{Industry, ParseLabelError, Strategy};
+use crate::{ParseLabelError, Strategy};
 
 /// One entry of `model` or `models`, parsed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ModelForm {
     /// A concrete model id or alias.
     Alias(String),
-    /// `industry:T`: the curated list of a trade.
-    Industry(Industry),
+    /// `industry:T`: the curated list of a trade, one of the ten or a user's own.
+    Industry(String),
     /// `strategy:S`: one policy over all models.
     Strategy(Strategy),
     /// `auto`: the classifier reads the prompt.
@@ -31,7 +31,10 @@ pub enum FormError {
     /// Line breaks and other control characters never belong in a model name.
     #[error("model contains a control character")]
     ControlCharacter,
-    /// `industry:` or `strategy:` with a label that is not in the set.
+    /// `industry:` with what cannot be a tag.
+    #[error("`industry:` is followed by a tag of up to 64 small letters, digits, `-` and `_`")]
+    Tag,
+    /// `strategy:` with a label that is not in the set.
     #[error(transparent)]
     Label(#[from] ParseLabelError),
 }
@@ -55,7 +58,7 @@ impl ModelForm {
         if text == "auto" {
             Ok(Self::Auto)
         } else if let Some(tag) = text.strip_prefix("industry:") {
-            Ok(Self::Industry(tag.parse()?))
+            is_tag(tag).then(|| Self::Industry(tag.to_owned())).ok_or(FormError::Tag)
         } else if let Some(tag) = text.strip_prefix("strategy:") {
             Ok(Self::Strategy(tag.parse()?))
         } else {
@@ -72,6 +75,12 @@ impl ModelForm {
             Self::Auto => "auto",
         }
     }
+}
+
+/// Whether this can be the tag of an industry: 1 to 64 small letters, digits, `-` and `_`.
+pub fn is_tag(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_');
+    (1..=64).contains(&text.len()) && text.bytes().all(plain)
 }
 
 impl std::fmt::Display for ModelForm {
@@ -105,7 +114,8 @@ mod tests {
         assert_eq!(ModelForm::parse(" \t"), Err(FormError::Empty));
         assert_eq!(ModelForm::parse("gpt\r\nx-evil: 1"), Err(FormError::ControlCharacter));
         assert_eq!(ModelForm::parse(&"m".repeat(257)), Err(FormError::TooLong));
-        let unknown = ModelForm::parse("industry:mining").unwrap_err().to_string();
-        assert!(unknown.contains("legal, healthcare"), "{unknown}");
+        assert_eq!(ModelForm::parse("industry:Big Oil"), Err(FormError::Tag));
+        let unknown = ModelForm::parse("strategy:best").unwrap_err().to_string();
+        assert!(unknown.contains("cost, quality"), "{unknown}");
     }
 }

@@ -16,8 +16,8 @@ mod request;
 mod units;
 
 pub use classification::{Classification, Distribution, Tier};
-pub use decision::{Decision, NoRoute, Ranked, Removal, Removed, RouteReason, Terms};
-pub use form::{FormError, ModelForm};
+pub use decision::{Decision, NoRoute, Ranked, Removal, Removed, RouteReason, Settled, Terms};
+pub use form::{FormError, ModelForm, is_tag};
 pub use ids::{BackendId, ModelId, RequestId};
 pub use labels::{Capability, Industry, ParseLabelError, Strategy, Task};
 pub use latency::LatencyView;

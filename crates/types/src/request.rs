@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::{Capability, MicroUsd, ModelForm, Task, Tokens};
+use crate::{Capability, MicroUsd, ModelForm, Strategy, Task, Tokens};
 
 /// Facts read from the request itself. They outrank the classifier.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -31,6 +31,15 @@ pub struct RouteOptions {
     /// The caller knows the task: the classifier is not asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task: Option<Task>,
+    /// The caller knows the trade: its list of models, where the form is `auto` or a strategy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub industry: Option<String>,
+    /// What to favour, where the form leaves it open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<Strategy>,
+    /// The caller's own tags, for rules.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
     /// 0 cheap .. 1 best; `None` is the balanced default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tradeoff: Option<f64>,
@@ -59,8 +68,8 @@ pub struct RouteOptions {
 /// A request, resolved: what `decide` reads.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RouteRequest {
-    /// The `model` field.
-    pub form: ModelForm,
+    /// What `model` and `models` name, aliases followed: a chain, tried in order; never empty.
+    pub forms: Vec<ModelForm>,
     /// The caller's constraints.
     pub options: RouteOptions,
     /// Facts of the request.

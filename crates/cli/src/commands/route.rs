@@ -2,8 +2,9 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context;
 use pointsman_demo::Pace;
-use pointsman_engine::{EngineError, Routed};
+use pointsman_engine::{EngineError, Routed, Standing, WhyNot};
 use pointsman_types::{Classification, NoRoute, Ranked};
 use serde_json::json;
 
@@ -18,13 +19,16 @@ pub(crate) fn run(args: &Route) -> anyhow::Result<ExitCode> {
     let mut config = setup::config(&args.config, None)?;
     let prompt = setup::text_or_stdin(&args.prompt)?;
     let demo = args.demo || config.backends.is_empty();
-    let body =
-        json!({ "model": args.model, "messages": [{ "role": "user", "content": prompt }] }).to_string();
+    let mut body = json!({ "models": args.model, "messages": [{ "role": "user", "content": prompt }] });
+    if let Some(route) = &args.route {
+        body["route"] = serde_json::from_str(route).context("--route")?;
+    }
+    let body = body.to_string();
     setup::runtime()?.block_on(async {
         let _demo = if demo { Some(setup::add_demo(&mut config, Pace::Instant).await?) } else { None };
         let engine = setup::engine(&config, ONE_SYNC).await?;
         let id = engine.request_id();
-        let routed = match engine.decide(&id, body.as_bytes(), None).await {
+        let routed = match engine.decide(&id, body.as_bytes(), None, args.why_not.as_deref()).await {
             Ok(routed) => routed,
             Err(error) => {
                 explain(&error);
@@ -48,7 +52,10 @@ fn show(routed: &Routed) {
     if let Some(first) = decision.candidates.first() {
         say(&format!(
             "{} on {}  ({}, decided in {} us)",
-            first.spec.id, first.spec.backend, decision.reason, routed.elapsed_us
+            first.spec.id,
+            first.spec.backend,
+            decision.why(),
+            routed.elapsed_us
         ));
     }
     if let Some(classification) = &decision.classification {
@@ -68,6 +75,29 @@ fn show(routed: &Routed) {
             removed.add_row([r.spec.id.to_string(), r.why.to_string()]);
         }
         say(&removed.to_string());
+    }
+    if let Some(why_not) = &routed.why_not {
+        say_why_not(why_not);
+    }
+}
+
+fn say_why_not(asked: &WhyNot) {
+    let model = &asked.model;
+    match &asked.standing {
+        Standing::Chosen => return say(&format!("{model} is the choice")),
+        Standing::Behind { place, gap } => {
+            say(&format!("why not {model}: it is number {place}, {gap:.3} behind the first"));
+        }
+        Standing::Removed { why } => say(&format!("why not {model}: {why}")),
+        Standing::NotAsked => say(&format!("why not {model}: the request does not ask for it")),
+    }
+    if asked.changes.is_empty() {
+        say("nothing that was tried would make it win");
+    } else {
+        say("each of these would make it win:");
+    }
+    for change in &asked.changes {
+        say(&format!("  {:<12} {}", change.what, change.text));
     }
 }
 

@@ -9,9 +9,9 @@ use crate::{example, load, report, report_under, without_folder};
 
 #[test]
 fn a_file_with_many_mistakes_gets_all_of_them_reported_at_once() {
-    assert_snapshot!(report(MANY), @r#"
+    assert_snapshot!(report(MANY), @r##"
     pointsman.toml:2: listen: `everywhere` is not an address and a port, for example 127.0.0.1:8080
-    pointsman.toml:3: worker_threads: unknown key; valid here: listen, backends, aliases, policy, classifier, catalog, server, classes, rules
+    pointsman.toml:3: worker_threads: unknown key; valid here: listen, backends, industries, aliases, policy, sessions, learning, classifier, catalog, server, classes, rules
     pointsman.toml:5: backends[0].base_url: missing
     pointsman.toml:7: backends[0].kind: unknown kind `opnai`; valid: openai, litellm, ollama, vllm, llamacpp, openrouter, anthropic
     pointsman.toml:8: backends[0].bse_url: unknown key; did you mean `base_url`?
@@ -43,7 +43,7 @@ fn a_file_with_many_mistakes_gets_all_of_them_reported_at_once() {
     pointsman.toml:34: aliases.three: an alias that leads back to itself: three -> one -> two -> three
     pointsman.toml:35: aliases.self: an alias that leads back to itself: self -> self
     pointsman.toml:36: aliases.auto: not a name that an alias can have: virtual models keep their meaning
-    pointsman.toml:37: aliases.lawyer: unknown industry `law`; valid: legal, healthcare, finance, code, creative, support, sales, data, education, general
+    pointsman.toml:37: aliases.lawyer: unknown industry `law`; valid: code, creative, data, education, finance, general, healthcare, legal, sales, support
     pointsman.toml:38: aliases.number: expected a string, found an integer
     pointsman.toml:41: policy.weights: quality, cost and latency are all 0: nothing would tell one model from another
     pointsman.toml:41: policy.weights.luck: unknown key; valid here: quality, cost, latency, errors
@@ -62,14 +62,27 @@ fn a_file_with_many_mistakes_gets_all_of_them_reported_at_once() {
     pointsman.toml:59: server.body_limit_bytes: 0 is not between 1024 and 1073741824
     pointsman.toml:60: server.keys: not supported yet: this version has no keys, bind it to a trusted network only
     pointsman.toml:61: server.grace: 1 year is not between 0s and 1day
-    pointsman.toml:63: rules: not supported yet
-    pointsman.toml:68: classes[0].examples: at least 3 examples
-    pointsman.toml:68: classes[0].examples[1]: empty
-    pointsman.toml:69: classes[0].task: unknown task `cooking`; valid: code, math, reasoning, knowledge, creative, summarization, translation, extraction, data, tool_use, chat
-    pointsman.toml:70: classes[0].threshold: 2.0 is not between 0 and 1
-    pointsman.toml:72: classes[1].examples: missing
-    pointsman.toml:73: classes[1].name: a class is named by up to 64 letters, digits, `-`, `_` and `.`
-    "#);
+    pointsman.toml:65: rules[0].when.tokens.min: -1 is not between 0 and 1000000000
+    pointsman.toml:65: rules[0].when.task: unknown task `cooking`; valid: code, math, reasoning, knowledge, creative, summarization, translation, extraction, data, tool_use, chat
+    pointsman.toml:65: rules[0].when.hours: `9-5` are no hours; for example "22:00-06:00"
+    pointsman.toml:65: rules[0].when.days: unknown day `sunday`; known: mon, tue, wed, thu, fri, sat, sun
+    pointsman.toml:65: rules[0].when.pattern: no regular expression: unclosed group
+    pointsman.toml:65: rules[0].when.mood: unknown key; valid here: tokens, keywords, pattern, task, industry, needs, tags, hours, days
+    pointsman.toml:66: rules[0].use[0]: unknown industry `law`; valid: code, creative, data, education, finance, general, healthcare, legal, sales, support
+    pointsman.toml:68: rules[1]: neither `use` nor `pool`: it would change nothing
+    pointsman.toml:69: rules[1].name: there is a rule `later` already
+    pointsman.toml:72: industries.Big Oil: a tag is up to 64 small letters, digits, `-` and `_`
+    pointsman.toml:73: industries.legal[0]: a list of a trade names models, not `auto`
+    pointsman.toml:73: industries.legal[1]: expected a string, found an integer
+    pointsman.toml:76: sessions.capacity: 0 is not between 1 and 10000000
+    pointsman.toml:79: learning.enabled: expected true or false, found a string
+    pointsman.toml:83: classes[0].examples: at least 3 examples
+    pointsman.toml:83: classes[0].examples[1]: empty
+    pointsman.toml:84: classes[0].task: unknown task `cooking`; valid: code, math, reasoning, knowledge, creative, summarization, translation, extraction, data, tool_use, chat
+    pointsman.toml:85: classes[0].threshold: 2.0 is not between 0 and 1
+    pointsman.toml:87: classes[1].examples: missing
+    pointsman.toml:88: classes[1].name: a class is named by up to 64 letters, digits, `-`, `_` and `.`
+    "##);
 }
 
 const MANY: &str = r#"
@@ -136,6 +149,21 @@ grace = "1 year"
 
 [[rules]]
 name = "later"
+when = { tokens = { min = -1 }, task = "cooking", hours = "9-5", days = "sunday", pattern = "(", mood = 1 }
+use = ["industry:law", "auto"]
+
+[[rules]]
+name = "later"
+
+[industries]
+"Big Oil" = ["m"]
+legal = ["auto", 7]
+
+[sessions]
+capacity = 0
+
+[learning]
+enabled = "yes"
 
 [[classes]]
 name = "returns"

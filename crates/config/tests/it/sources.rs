@@ -3,7 +3,7 @@
 use std::{fs, time::Duration};
 
 use insta::assert_snapshot;
-use pointsman_config::{Config, Environment, ServerConfig, Sources};
+use pointsman_config::{Config, Environment, LearningConfig, ServerConfig, SessionConfig, Sources};
 use pointsman_types::{BackendKind, Capability, ModelForm, Price, Strategy, Task, Tokens};
 use secrecy::ExposeSecret;
 
@@ -18,13 +18,18 @@ fn summary(config: &Config) -> String {
     config.backends.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
+/// Policies hold patterns, which have no equality of their own.
+fn shown(policy: &pointsman_decide::Policy) -> String {
+    format!("{policy:?}")
+}
+
 #[test]
 fn without_anything_there_are_defaults() {
     let config = from_environment(&[]).unwrap();
     assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
     assert!(config.backends.is_empty() && config.aliases.is_empty());
     assert!(config.notes.is_empty() && config.warnings.is_empty());
-    assert_eq!(config.policy(), pointsman_decide::Policy::default());
+    assert_eq!(shown(&config.policy()), shown(&pointsman_decide::Policy::default()));
     assert_eq!(config.classifier_settings(), pointsman_classifier::ClassifierSettings::default());
     assert_eq!(config.latency_settings(), pointsman_latency::LatencySettings::default());
     assert_eq!(config.server, ServerConfig::default());
@@ -184,8 +189,18 @@ fn the_example_loads_and_says_what_it_shows() {
         ("wine", "wine")
     );
     // for the rest the example states the defaults, so that reading it is knowing them
-    let policy = pointsman_decide::Policy { classes: Vec::new(), ..config.policy };
-    assert_eq!(policy, pointsman_decide::Policy::default());
+    let names: Vec<&str> = config.policy.rules.iter().map(|rule| rule.name.as_str()).collect();
+    assert_eq!(names, ["secrets", "night", "coders"], "by priority");
+    assert!(config.policy.rules[0].when.text_matches("my PASSWORD is x"));
+    assert_eq!(config.policy.rules[1].when.hours, Some((22 * 60, 6 * 60)));
+    assert_eq!(config.industries["legal"], ["llama3.1"]);
+    assert_eq!(config.industries["mining"].len(), 2);
+    assert_eq!((config.sessions, &config.learning), (SessionConfig::default(), &LearningConfig::default()));
+    let shadow = config.policy.shadow.as_ref().unwrap();
+    assert!((shadow.cost - 0.6).abs() < 1e-9 && shadow.rules.len() == 3, "the rest is as in the live one");
+    let policy =
+        pointsman_decide::Policy { classes: Vec::new(), rules: Vec::new(), shadow: None, ..config.policy };
+    assert_eq!(shown(&policy), shown(&pointsman_decide::Policy::default()));
     let classifier = pointsman_classifier::ClassifierSettings { classes: Vec::new(), ..config.classifier };
     assert_eq!(classifier, pointsman_classifier::ClassifierSettings::default());
     assert_eq!(config.server, ServerConfig::default());
@@ -199,8 +214,10 @@ fn the_example_loads_and_says_what_it_shows() {
     assert_eq!(model.capabilities.get(Capability::Tools), Some(true));
     assert_eq!(model.capabilities.get(Capability::Vision), Some(false));
     assert!((model.quality.mu[Task::Code.index()] - 0.6).abs() < 1e-6);
-    assert_eq!(config.aliases["fast"], ModelForm::Strategy(Strategy::Latency));
-    assert_eq!(config.aliases["assistant"], ModelForm::Auto, "chains are followed");
+    assert_eq!(config.aliases["fast"], [ModelForm::Strategy(Strategy::Latency)]);
+    assert_eq!(config.aliases["assistant"], [ModelForm::Auto], "aliases of aliases are followed");
+    let own = ModelForm::Alias("llama3.1".to_owned());
+    assert_eq!(config.aliases["careful"], [own, ModelForm::Auto]);
     assert_eq!(config.backends[1].endpoint.kind, BackendKind::Vllm);
 }
 

@@ -2,10 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use pointsman_decide::{Candidate, Signals};
+use pointsman_decide::{Candidate, Policy, Pool, Question, Signals};
 use pointsman_types::{
-    Capabilities, Capability, Classification, Distribution, Industry, LatencyView, ModelForm, ModelKind,
-    ModelSpec, Price, Quality, RequestFeatures, RouteOptions, RouteRequest, Task, Tier, Tokens,
+    Capabilities, Capability, Classification, Decision, Distribution, Health, Industry, LatencyView,
+    ModelForm, ModelKind, ModelSpec, NoRoute, Price, Quality, RequestFeatures, RouteOptions, RouteRequest,
+    Task, Tier, Tokens,
 };
 
 /// A chat model of quality `q` at every task, `price` dollars per million tokens in and out.
@@ -29,12 +30,12 @@ pub(crate) fn spec(id: &str, q: f32, price: Option<f64>) -> ModelSpec {
 }
 
 pub(crate) fn candidate(spec: ModelSpec) -> Candidate {
-    Candidate { spec: Arc::new(spec), latency: LatencyView::default(), unreachable: false }
+    Candidate::new(Arc::new(spec), LatencyView::default(), &Health::Unknown)
 }
 
 pub(crate) fn request(form: &str) -> RouteRequest {
     let features = RequestFeatures { input_tokens: Tokens(100), turns: 1, ..RequestFeatures::default() };
-    RouteRequest { form: ModelForm::parse(form).unwrap(), options: RouteOptions::default(), features }
+    RouteRequest { forms: vec![ModelForm::parse(form).unwrap()], options: RouteOptions::default(), features }
 }
 
 /// The classifier says `task` with probability `p`.
@@ -53,5 +54,32 @@ pub(crate) fn says(task: Task, p: f32, abstained: bool) -> Signals {
         classes: Vec::new(),
         elapsed: Duration::from_micros(10),
     };
-    Signals { classification: Some(Arc::new(classification)), unclassified: None }
+    Signals { classification: Some(Arc::new(classification)), ..Signals::default() }
+}
+
+/// All candidates; those of the name that the request asks for under that name.
+pub(crate) fn pool(request: &RouteRequest, candidates: Vec<Candidate>) -> Pool {
+    match request.forms.as_slice() {
+        [ModelForm::Alias(name)] => Pool::named(name, candidates),
+        _ => Pool::of(candidates),
+    }
+}
+
+/// A question without a conversation, at no time, with no chance.
+pub(crate) fn decide(
+    request: &RouteRequest,
+    signals: &Signals,
+    candidates: Vec<Candidate>,
+    policy: &Policy,
+) -> Result<Decision, NoRoute> {
+    let pool = pool(request, candidates);
+    pointsman_decide::decide(&Question {
+        request,
+        signals,
+        pool: &pool,
+        policy,
+        session: None,
+        now: 0,
+        seed: 0,
+    })
 }

@@ -1,12 +1,12 @@
 use std::{sync::Arc, time::Duration};
 
-use pointsman_decide::{Candidate, Policy, Signals, decide};
+use pointsman_decide::{Candidate, Policy, Signals};
 use pointsman_types::{
     Capabilities, Capability, LatencyView, MicroUsd, ModelKind, NoRoute, Removal, RouteReason, RouteRequest,
     Task, Tokens,
 };
 
-use crate::build::{candidate, request, says, spec};
+use crate::build::{candidate, decide, request, says, spec};
 
 /// A strong coder, a strong reasoner with vision, and a free local model.
 fn three() -> Vec<Candidate> {
@@ -51,7 +51,11 @@ fn facts_outrank_the_classifier() {
 
 #[test]
 fn no_answer_from_the_classifier_is_said() {
-    let signals = Signals { classification: None, unclassified: Some("the classifier was late".into()) };
+    let signals = Signals {
+        classification: None,
+        unclassified: Some("the classifier was late".into()),
+        ..Signals::default()
+    };
     let decision = decide(&request("auto"), &signals, three(), &Policy::default()).unwrap();
     assert_eq!(decision.reason, RouteReason::AutoUnclassified);
     assert_eq!(decision.notes, ["the classifier was late: balanced over all tasks"]);

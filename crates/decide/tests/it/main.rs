@@ -4,4 +4,6 @@
 
 mod build;
 mod examples;
+mod forms;
+mod memory;
 mod properties;

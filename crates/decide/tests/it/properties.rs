@@ -1,13 +1,13 @@
 use std::{sync::Arc, time::Duration};
 
-use pointsman_decide::{Candidate, Policy, Signals, decide};
+use pointsman_decide::{Candidate, Policy, Signals};
 use pointsman_types::{
     Capabilities, LatencyView, MicroUsd, ModelForm, ModelKind, Price, RequestFeatures, RouteOptions,
     RouteRequest, Task, Tokens,
 };
 use proptest::prelude::*;
 
-use crate::build::{says, spec};
+use crate::build::{decide, says, spec};
 
 fn tri() -> impl Strategy<Value = Option<bool>> {
     proptest::option::of(any::<bool>())
@@ -39,7 +39,7 @@ prop_compose! {
         s.kind = if chat { ModelKind::Chat } else { ModelKind::Other };
         s.context = context.map(Tokens);
         s.capabilities = capabilities;
-        Candidate { spec: Arc::new(s), latency, unreachable }
+        Candidate { spec: Arc::new(s), latency, unreachable, evidence: None }
     }
 }
 
@@ -52,13 +52,21 @@ fn pool() -> impl Strategy<Value = Vec<Candidate>> {
     })
 }
 
+/// A name, or what leaves the choice open, or a chain of those.
+fn forms() -> impl Strategy<Value = Vec<ModelForm>> {
+    let open = ["auto", "strategy:cost", "strategy:quality", "strategy:latency", "strategy:local"];
+    let open = proptest::sample::select(open.to_vec()).prop_map(|text| ModelForm::parse(text).unwrap());
+    let chain = proptest::collection::vec(open, 1..4);
+    prop_oneof![Just(vec![ModelForm::Alias("m1".into())]), chain]
+}
+
 prop_compose! {
-    fn a_request()(named in any::<bool>(), input in 0_u64..400_000, max_output in proptest::option::of(0_u64..10_000),
+    fn a_request()(forms in forms(), input in 0_u64..400_000, max_output in proptest::option::of(0_u64..10_000),
                  has_images in any::<bool>(), has_tools in any::<bool>(), in_tool_loop in any::<bool>(), wants_json in any::<bool>(),
                  local_only in prop::bool::weighted(0.3), tradeoff in proptest::option::of(0.0_f64..=1.0),
                  max_cost in proptest::option::of(0_u64..100_000), ignore in 0..40) -> RouteRequest {
         RouteRequest {
-            form: if named { ModelForm::Alias("m1".into()) } else { ModelForm::Auto },
+            forms,
             options: RouteOptions { local_only, tradeoff, max_cost: max_cost.map(MicroUsd),
                 ignore: vec![format!("m{ignore}")], ..RouteOptions::default() },
             features: RequestFeatures { input_tokens: Tokens(input), max_output: max_output.map(Tokens), has_images, has_tools,
@@ -96,10 +104,12 @@ proptest! {
         let Ok(decision) = decide(&request, &signals, pool, &Policy::default()) else { return Ok(()) };
         for c in &decision.candidates {
             prop_assert!(!request.options.local_only || c.spec.local, "local never leaks");
+            let local = ModelForm::Strategy(pointsman_types::Strategy::Local);
+            prop_assert!(request.forms[c.entry] != local || c.spec.local, "nor does the strategy");
             prop_assert!(!request.options.ignore.contains(&c.spec.id.to_string()));
             prop_assert!(!request.features.has_images || c.spec.capabilities.vision != Some(false));
             prop_assert!(!request.features.has_tools || c.spec.capabilities.tools != Some(false));
-            if request.form == ModelForm::Auto {
+            if !matches!(request.forms[0], ModelForm::Alias(_)) {
                 prop_assert_eq!(c.spec.kind, ModelKind::Chat);
                 prop_assert!(c.spec.context.is_none_or(|has| request.features.input_tokens <= has));
             }
@@ -110,8 +120,35 @@ proptest! {
     }
 
     #[test]
+    fn a_strategy_is_monotone_whatever_the_pool(input in 0_u64..50_000, signals in signals(), pool in pool(), mut one in a_candidate(), factor in 0.0_f64..0.99) {
+        let (policy, budget) = (Policy::default(), 12.0 + factor);
+        let s = Arc::make_mut(&mut one.spec);
+        s.id = "a-dearer-and-slower".into();
+        s.price = Price::per_million(budget, budget);
+        one.latency = LatencyView { ttft_p50: Some(Duration::from_millis(700)), attempts: 50, ..LatencyView::default() };
+        let mut cheaper = one.clone();
+        let t = Arc::make_mut(&mut cheaper.spec);
+        t.id = "z-cheaper".into();
+        t.price = Price::per_million(budget * factor, budget * factor);
+        let mut faster = one.clone();
+        Arc::make_mut(&mut faster.spec).id = "z-faster".into();
+        faster.latency.ttft_p50 = Some(Duration::from_secs_f64(0.7 * factor));
+        for (form, twin) in [("strategy:cost", cheaper), ("strategy:latency", faster)] {
+            let mut request = crate::build::request(form);
+            request.features.input_tokens = Tokens(input);
+            let mut all = pool.clone();
+            all.extend([one.clone(), twin.clone()]);
+            let Ok(decision) = decide(&request, &signals, all, &policy) else { continue };
+            let place = |id: &str| decision.candidates.iter().position(|c| c.spec.id.as_str() == id);
+            if let (Some(worse), Some(better)) = (place("a-dearer-and-slower"), place(twin.spec.id.as_str())) {
+                prop_assert!(better < worse, "{form}: {better} {worse}");
+            }
+        }
+    }
+
+    #[test]
     fn a_better_cheaper_or_faster_twin_never_loses(request in a_request(), signals in signals(), mut one in a_candidate(), which in 0..3) {
-        let request = RouteRequest { options: RouteOptions::default(), form: ModelForm::Auto, features: RequestFeatures {
+        let request = RouteRequest { options: RouteOptions::default(), forms: vec![ModelForm::Auto], features: RequestFeatures {
             has_images: false, has_tools: false, in_tool_loop: false, wants_json: false, max_output: None, input_tokens: Tokens(1), ..request.features } };
         let s = Arc::make_mut(&mut one.spec);
         s.kind = ModelKind::Chat;

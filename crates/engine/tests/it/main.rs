@@ -7,10 +7,12 @@ use std::{collections::BTreeMap, time::Duration};
 use pointsman_catalog::{CatalogBackend, CatalogSettings};
 use pointsman_classifier::ClassifierSettings;
 use pointsman_decide::Policy;
-use pointsman_engine::{DispatcherSettings, Engine, EngineError, EngineSettings};
+use pointsman_engine::{
+    DispatcherSettings, Engine, EngineError, EngineSettings, FeedbackError, LearningSettings, SessionSettings,
+};
 use pointsman_latency::LatencySettings;
 use pointsman_testkit::{Behaviour, Upstream, chat};
-use pointsman_types::{BackendKind, Endpoint, ModelForm, RouteReason};
+use pointsman_types::{BackendKind, Endpoint, ModelForm, RouteReason, Settled};
 use pointsman_upstream::{Timeouts, UpstreamSettings};
 use tokio::time::Instant;
 
@@ -49,7 +51,10 @@ fn settings(upstream: &Upstream) -> EngineSettings {
             max_event_bytes: 1 << 20,
         }],
         policy: Policy::default(),
-        aliases: BTreeMap::from([("mine".to_owned(), ModelForm::Auto)]),
+        aliases: BTreeMap::from([("mine".to_owned(), vec![ModelForm::Auto])]),
+        industries: BTreeMap::from([("legal".to_owned(), vec!["m".to_owned()])]),
+        sessions: SessionSettings::default(),
+        learning: LearningSettings::default(),
         dispatchers: DispatcherSettings::default(),
         request_timeout: Duration::from_secs(5),
         max_attempts: 3,
@@ -64,7 +69,7 @@ async fn engine(settings: EngineSettings) -> Engine {
 }
 
 async fn reason(engine: &Engine, body: &str) -> RouteReason {
-    engine.decide(&engine.request_id(), body.as_bytes(), None).await.unwrap().decision.reason
+    engine.decide(&engine.request_id(), body.as_bytes(), None, None).await.unwrap().decision.reason.clone()
 }
 
 #[tokio::test]
@@ -74,7 +79,7 @@ async fn a_late_classifier_costs_the_classification_and_not_the_answer() {
     late.classifier.deadline = Duration::ZERO;
     let engine = engine(late).await;
     let body = chat("auto", "write a function", false);
-    let routed = engine.decide(&engine.request_id(), body.as_bytes(), None).await.unwrap();
+    let routed = engine.decide(&engine.request_id(), body.as_bytes(), None, None).await.unwrap();
     assert_eq!(routed.decision.reason, RouteReason::AutoUnclassified);
     assert!(routed.decision.notes[0].contains("no answer by the deadline"), "{:?}", routed.decision.notes);
     let reply = engine.chat(&engine.request_id(), body.as_bytes(), None).await.unwrap();
@@ -92,7 +97,7 @@ async fn aliases_sessions_and_accepted_names() {
     assert_eq!(reason(&engine, &chat("ft:anything", "hi", false)).await, RouteReason::Alias);
     let stated = r#"{"model":"auto","route":{"task":"math","session_id":"s"},"messages":[{"role":"user","content":"x"}]}"#;
     assert_eq!(reason(&engine, stated).await.to_string(), "auto:math:stated");
-    let unknown = engine.decide(&engine.request_id(), chat("n", "hi", false).as_bytes(), None).await;
+    let unknown = engine.decide(&engine.request_id(), chat("n", "hi", false).as_bytes(), None, None).await;
     assert!(matches!(unknown, Err(EngineError::NoRoute(_))));
 }
 
@@ -147,6 +152,113 @@ async fn a_stopped_engine_refuses() {
     let engine = engine(settings(&upstream)).await;
     assert!(engine.readiness().ready);
     assert_eq!(engine.stop(Instant::now() + Duration::from_secs(5)).await, Vec::<String>::new());
-    let refused = engine.decide(&engine.request_id(), chat("m", "hi", false).as_bytes(), None).await;
+    let refused = engine.decide(&engine.request_id(), chat("m", "hi", false).as_bytes(), None, None).await;
     assert!(matches!(refused, Err(EngineError::Actor { actor: "dispatcher", .. })));
+}
+
+const TWO: [&str; 2] = ["m", "n"];
+
+fn turn(model: &str, session: &str, text: &str) -> String {
+    format!(
+        r#"{{"model":"{model}","route":{{"session_id":"{session}"}},"messages":[{{"role":"user","content":"{text}"}}]}}"#
+    )
+}
+
+#[tokio::test]
+async fn a_conversation_stays_with_who_answered() {
+    let upstream = Upstream::start(&["gpt-4o", "gpt-4.1"]).await;
+    let mut patient = settings(&upstream);
+    (patient.policy.latency, patient.policy.cost) = (0.0, 0.0);
+    (patient.policy.switch_cost, patient.policy.upward_gain) = (0.5, 1.0);
+    patient.catalog.facts = pointsman_catalog::Facts::shipped();
+    let engine = engine(patient).await;
+    let first = |body: String| {
+        let engine = engine.clone();
+        async move {
+            let routed = engine.decide(&engine.request_id(), body.as_bytes(), None, None).await.unwrap();
+            (routed.decision.candidates[0].spec.id.to_string(), routed.decision.settled)
+        }
+    };
+    let (fresh, _) = first(turn("auto", "s", "hi")).await;
+    let other = if fresh == "gpt-4o" { "gpt-4.1" } else { "gpt-4o" };
+    // the other answers, because the first is ruled out once
+    let once = turn("auto", "s", "hi")
+        .replace("\"session_id\"", &format!("\"ignore\":[\"{fresh}\"],\"session_id\""));
+    upstream.script([Behaviour::json(other, "hi")]);
+    engine.chat(&engine.request_id(), once.as_bytes(), None).await.unwrap();
+    assert_eq!(first(turn("auto", "s", "and now?")).await, (other.to_owned(), Settled::Session));
+    assert_eq!(first(turn("auto", "t", "and now?")).await, (fresh.clone(), Settled::Score));
+    assert!(engine.metrics_text().contains("pointsman_sessions 1"));
+}
+
+#[tokio::test]
+async fn feedback_is_learned_and_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("learned.json");
+    let upstream = Upstream::start(&TWO).await;
+    let learning =
+        || LearningSettings { enabled: true, file: Some(file.clone()), ..LearningSettings::default() };
+    let with = |learning| EngineSettings {
+        learning,
+        sessions: SessionSettings { enabled: false, ..SessionSettings::default() },
+        ..settings(&upstream)
+    };
+    let engine = engine(with(learning())).await;
+    let chosen = || async {
+        let body = chat("auto", "write a poem about the sea", false);
+        let routed = engine.decide(&engine.request_id(), body.as_bytes(), None, None).await.unwrap();
+        routed.decision.candidates[0].spec.id.to_string()
+    };
+    let first = chosen().await;
+    for _ in 0..40 {
+        upstream.script([Behaviour::json(&first, "hi")]);
+        let id = engine.request_id();
+        let reply = engine
+            .chat(&id, chat("auto", "write a poem about the sea", false).as_bytes(), None)
+            .await
+            .unwrap();
+        if reply.meta.spec.id.as_str() != first {
+            break;
+        }
+        assert_eq!(engine.feedback(id, 0.0).await.unwrap(), Ok(()));
+    }
+    assert_ne!(chosen().await, first, "a model that is always wrong is left");
+    assert_eq!(engine.feedback(engine.request_id(), 1.0).await.unwrap(), Err(FeedbackError::Unknown));
+    assert!(engine.stop(Instant::now() + Duration::from_secs(5)).await.is_empty());
+
+    let again = Engine::start(with(learning())).await.unwrap();
+    again.sync_catalog(Instant::now() + Duration::from_secs(5)).await.unwrap();
+    let body = chat("auto", "write a poem about the sea", false);
+    let routed = again.decide(&again.request_id(), body.as_bytes(), None, None).await.unwrap();
+    assert_ne!(routed.decision.candidates[0].spec.id.as_str(), first, "also after a restart");
+
+    std::fs::write(&file, "junk").unwrap();
+    Engine::start(with(learning())).await.unwrap();
+    assert!(folder.path().join("learned.unreadable").exists(), "what cannot be read is put aside");
+    let off = Engine::start(settings(&upstream)).await.unwrap();
+    assert_eq!(off.feedback(off.request_id(), 1.0).await.unwrap(), Err(FeedbackError::Off));
+}
+
+#[tokio::test]
+async fn a_shadow_policy_is_asked_and_not_followed() {
+    let upstream = Upstream::start(&TWO).await;
+    let mut shadowed = settings(&upstream);
+    let shadow = Policy { default_model: Some("n".to_owned()), guard_z: 50.0, ..Policy::default() };
+    shadowed.policy.default_model = Some("m".to_owned());
+    shadowed.policy.guard_z = 50.0;
+    shadowed.policy.shadow = Some(Box::new(shadow));
+    let engine = engine(shadowed).await;
+    let body = chat("auto", "write a poem about the sea", false);
+    let routed = engine.decide(&engine.request_id(), body.as_bytes(), None, Some("n")).await.unwrap();
+    assert_eq!(routed.decision.candidates[0].spec.id.as_str(), "m");
+    let asked = routed.why_not.unwrap();
+    assert_eq!(asked.model, "n");
+    // the dispatcher answers before it asks the shadow: its next answer comes after
+    engine.decide(&engine.request_id(), body.as_bytes(), None, None).await.unwrap();
+    let text = engine.metrics_text();
+    assert!(
+        text.contains("pointsman_shadow_decisions_total{choice=\"other\"}")
+            || text.contains("pointsman_shadow_decisions_total{choice=\"same\"}"),
+        "{text}"
+    );
 }

@@ -1,5 +1,5 @@
 use pointsman_protocol::{ChatRequest, RequestError};
-use pointsman_types::{Industry, ModelForm, Strategy, Task};
+use pointsman_types::{ModelForm, Strategy, Task};
 use proptest::prelude::*;
 
 fn parse(body: &str) -> ChatRequest<'_> {
@@ -30,7 +30,10 @@ fn own_fields_never_reach_a_backend() {
     let expected = serde_json::json!({"model":"m","seed":1,"metadata":{"user":"u"},"messages":[{"role":"user","content":"hi"}]});
     assert_eq!(sent, expected);
     assert_eq!(request.forms, [ModelForm::Alias("a".into()), ModelForm::Auto]);
-    assert_eq!((request.industry, request.strategy), (Some(Industry::Legal), Some(Strategy::Cost)));
+    assert_eq!(
+        (request.options.industry.as_deref(), request.options.strategy),
+        (Some("legal"), Some(Strategy::Cost))
+    );
     assert_eq!(request.options.task, Some(Task::Code));
 }
 
@@ -86,7 +89,13 @@ fn bad_bodies_are_refused_with_their_field() {
         r#"{"model":" ","messages":[{"role":"user","content":"hi"}]}"#,
         r#"{"model":"a\r\nx-evil: 1","messages":[{"role":"user","content":"hi"}]}"#,
         r#"{"messages":[{"role":"user","content":"hi"}]}"#,
-        r#"{"model":"industry:mining","messages":[{"role":"user","content":"hi"}]}"#,
+        r#"{"model":"industry:Big Oil","messages":[{"role":"user","content":"hi"}]}"#,
+        r#"{"model":"strategy:best","messages":[{"role":"user","content":"hi"}]}"#,
+        r#"{"models":[],"messages":[{"role":"user","content":"hi"}]}"#,
+        r#"{"model":"auto","route":{"max_cost_usd":-1},"messages":[{"role":"user","content":"hi"}]}"#,
+        r#"{"model":"auto","route":{"tradeoff":NaN},"messages":[{"role":"user","content":"hi"}]}"#,
+        r#"{"model":"auto","route":{"max_latency_ms":-5},"messages":[{"role":"user","content":"hi"}]}"#,
+        r#"{"model":"auto","route":{"industry":"Law!"},"messages":[{"role":"user","content":"hi"}]}"#,
         r#"{"model":"m","stream":"yes","messages":[{"role":"user","content":"hi"}]}"#,
         r#"{"model":"m","route":{"tradeof":1},"messages":[{"role":"user","content":"hi"}]}"#,
         r#"{"model":"m","route":{"tradeoff":2},"messages":[{"role":"user","content":"hi"}]}"#,

@@ -4,17 +4,17 @@ use std::convert::Infallible;
 
 use axum::{
     body::Body,
-    extract::State,
+    extract::{RawQuery, State},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
 use futures_util::stream;
 use http::{HeaderMap, header};
 use pointsman_engine::{ReplyBody, ReplyStream, Routed};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{App, failed, json, json_bytes};
-use crate::{body, headers};
+use crate::{body, errors::HttpError, headers};
 
 pub(super) async fn chat(State(app): State<App>, headers: HeaderMap, body: Body) -> Response {
     let response = answer(&app, &headers, body).await;
@@ -35,7 +35,7 @@ async fn answer(app: &App, headers: &HeaderMap, body: Body) -> Response {
             return failed(&id, error);
         }
     };
-    tracing::debug!(request = %id, model = %reply.meta.spec.id, reason = %reply.meta.decision.reason, "answered");
+    tracing::debug!(request = %id, model = %reply.meta.spec.id, reason = reply.meta.decision.why(), "answered");
     let mut response = match reply.body {
         ReplyBody::Json(body) => json_bytes(body),
         ReplyBody::Stream(events) => stream_response(events),
@@ -44,18 +44,34 @@ async fn answer(app: &App, headers: &HeaderMap, body: Body) -> Response {
     response
 }
 
-pub(super) async fn route(State(app): State<App>, headers: HeaderMap, body: Body) -> Response {
+pub(super) async fn route(
+    State(app): State<App>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
     let id = app.engine.request_id();
+    let asked: Asked = match serde_urlencoded::from_str(query.as_deref().unwrap_or_default()) {
+        Ok(asked) => asked,
+        Err(error) => return failed(&id, HttpError::bad_request("invalid_query", error.to_string())),
+    };
     let body = match read(&app, &headers, body).await {
         Ok(body) => body,
         Err(error) => return failed(&id, error),
     };
-    let response = match app.engine.decide(&id, &body, session(&headers)).await {
+    let response = match app.engine.decide(&id, &body, session(&headers), asked.why_not.as_deref()).await {
         Ok(routed) => json(&Record::of(&routed)),
         Err(error) => failed(&id, error),
     };
     app.engine.metrics().request("route", response.status().as_u16());
     response
+}
+
+/// `?why_not=MODEL`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    why_not: Option<String>,
 }
 
 /// The decision record: who would answer, and why.

@@ -7,9 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use pointsman_engine::CatalogSnapshot;
-use pointsman_types::{
-    Capability, Fact, Industry, LatencyView, ModelId, ModelSpec, Origins, Price, Strategy,
-};
+use pointsman_types::{Capability, Fact, LatencyView, ModelId, ModelSpec, Origins, Price, Strategy};
 use serde::{Deserialize, Serialize};
 
 use super::{App, json};
@@ -172,20 +170,29 @@ fn virtual_models(app: &App) -> Vec<Model> {
         facts: None,
     };
     let auto = entry("auto", "the classifier reads the prompt and the router picks the model".to_owned());
-    let aliases = app.engine.aliases().iter().map(|(name, form)| entry(name, format!("alias of {form}")));
-    let strategies = Strategy::ALL.iter().map(|s| {
-        entry(
-            &format!("strategy:{s}"),
-            format!("the {s} strategy over all eligible models; answered with 501 in this version"),
-        )
+    let aliases = app.engine.aliases().iter().map(|(name, chain)| {
+        let chain: Vec<_> = chain.iter().map(ToString::to_string).collect();
+        entry(name, format!("alias of {}", chain.join(", then ")))
     });
-    let industries = Industry::ALL.iter().map(|i| {
+    let strategies = Strategy::ALL
+        .iter()
+        .map(|s| entry(&format!("strategy:{s}"), format!("{} of all eligible models", favours(*s))));
+    let industries = app.engine.industries().map(|tag| {
         entry(
-            &format!("industry:{i}"),
-            format!("the curated list for {i}; answered with 501 in this version"),
+            &format!("industry:{tag}"),
+            format!("the first of the list for {tag} that can take the request"),
         )
     });
     std::iter::once(auto).chain(strategies).chain(industries).chain(aliases).collect()
+}
+
+const fn favours(strategy: Strategy) -> &'static str {
+    match strategy {
+        Strategy::Cost => "the cheapest that clears the quality bar",
+        Strategy::Quality => "the strongest",
+        Strategy::Latency => "the lowest time to first token that clears the quality bar",
+        Strategy::Local => "the best on own infrastructure",
+    }
 }
 
 fn model(app: &App, catalog: &CatalogSnapshot, id: &ModelId, spec: &Arc<ModelSpec>) -> Model {
