@@ -15,7 +15,8 @@ fn bench(c: &mut Criterion) {
         group.throughput(Throughput::Bytes(body.len() as u64));
         group.bench_function(format!("parse and rewrite/{name}"), |b| {
             b.iter(|| {
-                ChatRequest::parse(black_box(body.as_bytes())).map(|r| (r.features(), r.body_for("gpt-4o")))
+                ChatRequest::parse(black_box(body.as_bytes()))
+                    .map(|r| (r.features(), r.body_for("gpt-4o", &[])))
             });
         });
     }

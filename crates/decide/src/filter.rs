@@ -7,11 +7,12 @@ use crate::{Candidate, Policy, entry::Entry, score::Scorer, tasks};
 /// The constraints of one entry of a chain.
 pub(crate) struct Filter<'a> {
     request: &'a RouteRequest,
-    policy: &'a Policy,
     scorer: &'a Scorer<'a>,
     entry: &'a Entry<'a>,
     /// The abilities that the request needs, in the order of [`Capability::ALL`].
     needs: Vec<Capability>,
+    /// Tokens that the request needs of a context window.
+    window: Tokens,
 }
 
 /// What a filter says of a candidate.
@@ -32,7 +33,8 @@ impl<'a> Filter<'a> {
         entry: &'a Entry<'a>,
     ) -> Self {
         let needs = Capability::ALL.into_iter().filter(|c| tasks::needs(request, *c)).collect();
-        Self { request, policy, scorer, entry, needs }
+        let window = window(request, entry.named, policy);
+        Self { request, scorer, entry, needs, window }
     }
 
     pub(crate) fn judge(&self, candidate: &Candidate) -> Verdict {
@@ -69,15 +71,8 @@ impl<'a> Filter<'a> {
         self.context(spec).or_else(|| self.ceilings(candidate))
     }
 
-    /// Input and output share the window. The estimate of the input is rough, so it is held against the window
-    /// with some slack, and the output counts only as far as the client insists on it.
     fn context(&self, spec: &ModelSpec) -> Option<Removal> {
-        let has = spec.context?;
-        let (features, slack) = (&self.request.features, self.policy.context_slack);
-        let slack = if self.entry.named { slack.0 } else { slack.1 };
-        let input = (features.input_tokens.0 as f64 * slack) as u64;
-        let output = if self.entry.named { 0 } else { features.max_output.map_or(1, |t| t.0) };
-        let needs = Tokens(input.saturating_add(output));
+        let (needs, has) = (self.window, spec.context?);
         (needs > has).then_some(Removal::Context { needs, has })
     }
 
@@ -103,4 +98,14 @@ impl<'a> Filter<'a> {
         let predicted_ms = self.scorer.latency(candidate).1 as u64;
         (predicted_ms > ceiling_ms).then_some(Removal::LatencyCeiling { predicted_ms, ceiling_ms })
     }
+}
+
+/// Input and output share the window. The estimate of the input is rough, so it is held against the window with some
+/// slack, and the output counts only as far as the client insists on it.
+fn window(request: &RouteRequest, named: bool, policy: &Policy) -> Tokens {
+    let features = &request.features;
+    let slack = if named { policy.context_slack.0 } else { policy.context_slack.1 };
+    let input = (features.input_tokens.0 as f64 * slack) as u64;
+    let output = if named { 0 } else { features.max_output.map_or(1, |t| t.0) };
+    Tokens(input.saturating_add(output))
 }

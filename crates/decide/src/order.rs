@@ -77,18 +77,21 @@ pub(crate) fn order(
 
 /// Sorts whole numbers that stand for rank and score; what they leave equal is told apart afterwards.
 fn sort(scored: &[Scored], entry: &Entry<'_>, candidates: &[Candidate]) -> Vec<u32> {
-    let key =
-        |s: &Scored| u128::from(rank(s, entry, candidates)) << 64 | u128::from(!ordered(s.terms.utility));
-    let mut keys: Vec<(u128, u32)> = scored.iter().enumerate().map(|(n, s)| (key(s), n as u32)).collect();
-    keys.sort_unstable_by_key(|(key, _)| *key);
-    for same in keys.chunk_by_mut(|a, b| a.0 == b.0).filter(|same| same.len() > 1) {
-        same.sort_unstable_by(|(_, a), (_, b)| {
+    let key = |(n, s): (usize, &Scored)| (rank(s, entry, candidates), !ordered(s.terms.utility), n as u32);
+    let mut keys: Vec<(u64, u64, u32)> = scored.iter().enumerate().map(key).collect();
+    keys.sort_unstable_by_key(|(_, score, _)| *score);
+    // by rank only where ranks differ, which is rare; stable, so that scores stay in order
+    if keys.windows(2).any(|pair| pair[0].0 != pair[1].0) {
+        keys.sort_by_key(|(rank, ..)| *rank);
+    }
+    for same in keys.chunk_by_mut(|a, b| (a.0, a.1) == (b.0, b.1)).filter(|same| same.len() > 1) {
+        same.sort_unstable_by(|(.., a), (.., b)| {
             let (a, b) = (&scored[*a as usize], &scored[*b as usize]);
             let specs = (&candidates[a.candidate as usize].spec, &candidates[b.candidate as usize].spec);
             ties(&a.terms, &b.terms, entry.aim).then_with(|| by_name(specs.0, specs.1))
         });
     }
-    keys.into_iter().map(|(_, n)| n).collect()
+    keys.into_iter().map(|(.., n)| n).collect()
 }
 
 /// A number of the same order: larger for larger values. Scores are never not-a-number.

@@ -40,6 +40,7 @@ impl<'a> Scorer<'a> {
     }
 
     /// The terms before a strategy weighs them. `cached` tokens of the input are in the provider's prompt cache.
+    #[inline]
     pub(crate) fn terms(&self, candidate: &Candidate, cached: Tokens) -> Terms {
         let (quality, sigma) = self.quality(candidate);
         let cost_usd = self.cost(candidate, cached);
@@ -88,6 +89,7 @@ impl<'a> Scorer<'a> {
     }
 
     /// In US dollars; `None` where the price is unknown.
+    #[inline]
     pub(crate) fn cost(&self, candidate: &Candidate, cached: Tokens) -> Option<f64> {
         let price = candidate.spec.price?;
         let full = price.cost_usd(self.features.input_tokens, self.output(candidate));

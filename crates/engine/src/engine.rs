@@ -17,7 +17,7 @@ use pointsman_decide::{Signals, WhyNot, follow_up_share, may_follow_up, rule_tex
 use pointsman_latency::LatencyRegistry;
 use pointsman_protocol::ChatRequest;
 use pointsman_types::{
-    Classification, Decision, ModelForm, ModelSpec, NoRoute, RequestId, RouteRequest, Tokens,
+    BackendKind, Classification, Decision, ModelForm, ModelSpec, NoRoute, RequestId, RouteRequest, Tokens,
 };
 use pointsman_upstream::Transport;
 use serde::Serialize;
@@ -118,7 +118,13 @@ impl Engine {
         let overhead = started.elapsed();
         inner.recorder.metrics.overhead(overhead.as_secs_f64());
         let limits = &inner.limits;
+        let catalog = self.catalog();
+        let kind = |spec: &ModelSpec| {
+            let state = catalog.backends().iter().find(|b| b.endpoint.id == spec.backend);
+            state.map_or(BackendKind::OpenAi, |state| state.endpoint.kind)
+        };
         let plan = Plan {
+            kind: &kind,
             request: &request,
             request_id: id,
             stream: routed.request.features.stream,
@@ -135,6 +141,7 @@ impl Engine {
             decision: routed.decision,
             attempts: executed.attempts,
             cost: executed.cost,
+            changes: executed.changes,
             overhead_us: overhead.as_micros() as u64,
         };
         Ok(ChatReply { meta, body: executed.body })

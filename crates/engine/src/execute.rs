@@ -2,14 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use pointsman_protocol::{ChatRequest, Usage};
-use pointsman_types::{Decision, MicroUsd, ModelSpec, Outcome, RequestId, Tokens};
+use pointsman_protocol::{Adaptation, ChatRequest, Usage};
+use pointsman_types::{BackendKind, Decision, MicroUsd, ModelSpec, Outcome, RequestId, Tokens};
 use pointsman_upstream::{AttemptError, Reply, Transport};
 
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
     EngineError, FailedAttempt, ReplyBody, ReplyStream,
+    adapt::adaptations,
     attempt::{Attempt, Recorder},
     learning::Pupil,
 };
@@ -19,6 +20,8 @@ pub(crate) struct Executed {
     pub(crate) spec: Arc<ModelSpec>,
     pub(crate) attempts: usize,
     pub(crate) cost: Option<MicroUsd>,
+    /// What was changed in the request for this model.
+    pub(crate) changes: Vec<Adaptation>,
     pub(crate) body: ReplyBody,
 }
 
@@ -26,6 +29,8 @@ pub(crate) struct Executed {
 pub(crate) struct Plan<'a> {
     pub(crate) request: &'a ChatRequest<'a>,
     pub(crate) stream: bool,
+    /// What the backend of a model speaks.
+    pub(crate) kind: &'a (dyn Fn(&ModelSpec) -> BackendKind + Sync),
     pub(crate) request_id: &'a RequestId,
     pub(crate) decision: &'a Decision,
     pub(crate) max_attempts: usize,
@@ -45,7 +50,8 @@ pub(crate) async fn execute(
     let mut waits = Vec::new();
     for ranked in plan.decision.candidates.iter().take(plan.max_attempts.max(1)) {
         let spec = &ranked.spec;
-        let body = plan.request.body_for(&spec.upstream_id);
+        let changes = adaptations(plan.request, spec, (plan.kind)(spec));
+        let body = plan.request.body_for(&spec.upstream_id, &changes);
         let pupil = recorder.learned.is_on().then(|| Pupil::new(plan.request_id, spec, plan.decision));
         let mut attempt = Attempt::begin(recorder, spec, plan.stream, pupil);
         let answer = transport.chat(&spec.backend, spec.id.as_str(), body, plan.stream);
@@ -55,7 +61,7 @@ pub(crate) async fn execute(
             return Err(EngineError::Deadline { after: plan.timeout });
         };
         match answer {
-            Ok(reply) => return Ok(finish(reply, attempt, spec, failed.len() + 1)),
+            Ok(reply) => return Ok(Executed { changes, ..finish(reply, attempt, spec, failed.len() + 1) }),
             Err(error) => {
                 attempt.end(error.outcome, Usage::default(), None);
                 let elapsed = attempt.elapsed();
@@ -87,7 +93,7 @@ fn finish(reply: Reply, mut attempt: Attempt, spec: &Arc<ModelSpec>, attempts: u
             (None, ReplyBody::Stream(Box::new(ReplyStream::new(*stream, attempt))))
         }
     };
-    Executed { spec: Arc::clone(spec), attempts, cost, body }
+    Executed { spec: Arc::clone(spec), attempts, cost, changes: Vec::new(), body }
 }
 
 fn cost(spec: &ModelSpec, usage: Usage) -> Option<MicroUsd> {

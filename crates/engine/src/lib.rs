@@ -6,6 +6,7 @@
 //! tried, after it never; every attempt is recorded exactly once, also when the client goes away; a classifier
 //! that is late, full or down costs a request its classification, not its answer.
 
+mod adapt;
 mod attempt;
 mod dispatcher;
 mod engine;

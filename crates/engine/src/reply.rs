@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use pointsman_protocol::{ErrorBody, ErrorType};
+use pointsman_protocol::{Adaptation, ErrorBody, ErrorType};
 use pointsman_types::{Decision, MicroUsd, ModelSpec, Outcome, RequestId};
 use pointsman_upstream::AnswerStream;
 
@@ -22,6 +22,8 @@ pub struct ReplyMeta {
     pub attempts: usize,
     /// What the answer cost, where price and token counts are known; a stream ends too late for its header.
     pub cost: Option<MicroUsd>,
+    /// What was changed in the request for this model.
+    pub changes: Vec<Adaptation>,
     /// Time that Pointsman itself took before it asked the first backend, in microseconds.
     pub overhead_us: u64,
 }

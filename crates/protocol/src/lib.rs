@@ -5,6 +5,7 @@
 //! Invariants: parsing never panics, never recurses with the depth of its input, and never copies a body
 //! it does not have to change.
 
+mod adapt;
 mod answer;
 mod depth;
 mod error;
@@ -14,6 +15,7 @@ mod request;
 mod rewrite;
 mod sse;
 
+pub use adapt::{Adaptation, Parameter};
 pub use answer::{Answer, AnswerError, Finish, Usage};
 pub use error::{ErrorBody, ErrorType};
 pub use messages::{Conversation, IMAGE_TOKENS};

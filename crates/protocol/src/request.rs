@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use thiserror::Error;
 
 use crate::{
-    Conversation, ErrorBody, ErrorType,
+    Conversation, ErrorBody, ErrorType, Parameter,
     depth::{MAX_DEPTH, too_deep},
     object::Object,
 };
@@ -104,8 +104,26 @@ pub(crate) struct Wire<'a> {
     #[serde(borrow)]
     messages: Option<Conversation<'a>>,
     stream: Option<bool>,
-    max_tokens: Option<u64>,
-    max_completion_tokens: Option<u64>,
+    #[serde(borrow)]
+    pub(crate) max_tokens: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) max_completion_tokens: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) temperature: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) top_p: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) presence_penalty: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) frequency_penalty: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) logprobs: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) top_logprobs: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) logit_bias: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) reasoning_effort: Option<&'a RawValue>,
     #[serde(borrow)]
     tools: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -142,6 +160,13 @@ impl<'a> ChatRequest<'a> {
             let message = "messages must be an array of at least one message".to_owned();
             return Err(RequestError::Value { param: "messages", message });
         }
+        for (raw, param) in
+            [(wire.max_tokens, "max_tokens"), (wire.max_completion_tokens, "max_completion_tokens")]
+        {
+            if let Some(raw) = raw.filter(|raw| raw.get() != "null") {
+                decode::<u64>(raw, param, "a whole number of tokens")?;
+            }
+        }
         let forms = forms(&wire)?;
         let mut options = options(route(&wire)?)?;
         let metadata = metadata(&wire);
@@ -172,6 +197,11 @@ impl<'a> ChatRequest<'a> {
         self.conversation().map(Conversation::earlier_user_text).filter(|text| !text.is_empty())
     }
 
+    fn max_output(&self) -> Option<Tokens> {
+        let limit = self.limit(Parameter::MaxCompletionTokens).or_else(|| self.limit(Parameter::MaxTokens));
+        limit.map(Tokens)
+    }
+
     /// Facts of the request.
     pub fn features(&self) -> RequestFeatures {
         let declared = |raw: Option<&'a RawValue>| raw.filter(|raw| !is_empty(raw));
@@ -180,7 +210,7 @@ impl<'a> ChatRequest<'a> {
         let conversation = self.conversation();
         RequestFeatures {
             input_tokens: conversation.map_or(Tokens(0), |c| c.tokens) + tool_tokens,
-            max_output: self.wire.max_completion_tokens.or(self.wire.max_tokens).map(Tokens),
+            max_output: self.max_output(),
             has_images: conversation.is_some_and(|c| c.has_images),
             has_tools: tools.is_some(),
             in_tool_loop: conversation.is_some_and(|c| c.in_tool_loop),

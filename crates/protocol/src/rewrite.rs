@@ -7,19 +7,24 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use crate::ChatRequest;
+use crate::{Adaptation, ChatRequest};
 
 impl ChatRequest<'_> {
-    /// The body for a backend that calls the model `upstream_id`. Where only the model name differs, the
+    /// The body for a backend that calls the model `upstream_id`, with these changes. Where only the model name differs, the
     /// client's bytes are spliced; `models`, `route` and `metadata.industry` never reach a backend.
-    pub fn body_for(&self, upstream_id: &str) -> Bytes {
+    pub fn body_for(&self, upstream_id: &str, changes: &[Adaptation]) -> Bytes {
         let name = quoted(upstream_id);
         let own_industry = self.wire.metadata.is_some_and(|m| m.get().contains("industry"));
         match self.wire.model {
-            Some(model) if self.wire.models.is_none() && self.wire.route.is_none() && !own_industry => {
+            Some(model)
+                if changes.is_empty()
+                    && self.wire.models.is_none()
+                    && self.wire.route.is_none()
+                    && !own_industry =>
+            {
                 splice(self.raw, model.get(), &name)
             }
-            _ => rebuild(self.raw, &name),
+            _ => rebuild(self.raw, &name, changes),
         }
     }
 }
@@ -42,14 +47,24 @@ fn splice(raw: &str, part: &str, with: &str) -> Bytes {
 }
 
 /// The object field by field, values raw.
-fn rebuild(raw: &str, model: &str) -> Bytes {
+fn rebuild(raw: &str, model: &str, changes: &[Adaptation]) -> Bytes {
     let fields = serde_json::from_str::<Fields<'_>>(raw).map(|f| f.0).unwrap_or_default();
     let mut out = Vec::with_capacity(raw.len() + model.len());
     out.extend_from_slice(b"{\"model\":");
     out.extend_from_slice(model.as_bytes());
-    for (key, value) in fields {
+    for (mut key, value) in fields {
         let stripped;
+        let changed = changes.iter().find(|change| change.of() == key);
+        match changed {
+            Some(Adaptation::Drop(_)) => continue,
+            Some(Adaptation::Rename(_, to)) => to.as_str().clone_into(&mut key),
+            Some(Adaptation::Cap(..)) | None => {}
+        }
         let value = match key.as_str() {
+            _ if let Some(Adaptation::Cap(_, limit)) = changed => {
+                stripped = limit.to_string();
+                stripped.as_str()
+            }
             "model" | "models" | "route" => continue,
             "metadata" => {
                 stripped = without_industry(value.get());

@@ -178,13 +178,15 @@ impl HttpError {
     }
 }
 
-/// What would let at least one model take the request: for the constraint that the most of them break.
+/// What would let at least one model take the request: for the constraint that the most of them break, those that are
+/// not even asked about left aside.
 fn remedy(removed: &[Removed]) -> Option<String> {
     let mut counts = BTreeMap::new();
     for r in removed.iter().filter(|r| !matches!(r.why, Removal::Kind)) {
         *counts.entry(r.why.constraint()).or_insert(0) += 1;
     }
-    let most = counts.into_iter().max_by_key(|(_, n)| *n)?.0;
+    let named = |constraint: &str| matches!(constraint, "not_in_only" | "ignored" | "not_in_pool");
+    let most = counts.into_iter().max_by_key(|(constraint, n)| (!named(constraint), *n))?.0;
     let broken = || removed.iter().map(|r| &r.why).filter(|why| why.constraint() == most);
     Some(match most {
         "locality" => {

@@ -42,6 +42,10 @@ pub(crate) fn explain(headers: &mut HeaderMap, meta: &ReplyMeta) {
     if let Some(cost) = meta.cost {
         put("x-pointsman-cost-usd", text(&format!("{:.6}", cost.dollars())));
     }
+    if !meta.changes.is_empty() {
+        let told: Vec<_> = meta.changes.iter().map(ToString::to_string).collect();
+        put("x-pointsman-adapted", text(&told.join("; ")));
+    }
     put("x-pointsman-overhead-us", HeaderValue::from(meta.overhead_us));
 }
 

@@ -216,20 +216,3 @@ async fn classification_over_http() {
     assert!((sum - 1.0).abs() < 1e-4);
     assert_eq!(gateway.post("/v1/classify", "{\"input\": 3}").await.status(), 400);
 }
-
-#[tokio::test]
-async fn forms_that_are_not_built_yet_say_so() {
-    let gateway = Gateway::demo().await;
-    for body in [
-        chat("strategy:cost", "hi", false),
-        chat("industry:legal", "hi", false),
-        json!({ "models": ["demo-code", "auto"], "messages": [{ "role": "user", "content": "hi" }] })
-            .to_string(),
-    ] {
-        let (status, error) = gateway.chat(body).await;
-        assert_eq!((status, &error["error"]["code"]), (501, &json!("not_supported")));
-    }
-    let (status, error) = gateway.chat(chat("strategy:best", "hi", false)).await;
-    assert_eq!(status, 400);
-    assert!(error["error"]["message"].as_str().unwrap().contains("cost, quality, latency, local"), "{error}");
-}

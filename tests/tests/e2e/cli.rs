@@ -44,7 +44,7 @@ async fn route_shows_the_decision_with_reasons() {
     );
     let record: Value =
         serde_json::from_str(&text(&run(&["route", "--json", "--demo", "hello there"]).await)).unwrap();
-    assert_eq!(record["form"], "auto");
+    assert_eq!(record["forms"], json!(["auto"]));
     assert!(record["candidates"].as_array().unwrap().len() == 3, "{record}");
     let unknown = run(&["route", "--model", "demo-coed", "x"]).await;
     assert!(!unknown.status.success());

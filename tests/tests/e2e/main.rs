@@ -13,6 +13,7 @@ mod chat;
 mod cli;
 mod embedder;
 mod faults;
+mod forms;
 mod gateway;
 mod lifecycle;
 mod litellm;

@@ -16,8 +16,8 @@ fn refused(body: impl AsRef<[u8]>) -> (String, Option<String>) {
 fn only_the_model_name_changes() {
     let body = r#"{ "temperature":0.5, "model" : "auto" ,"messages":[{"role":"user","content":"hi","x":1}],"n":null}"#;
     let request = parse(body);
-    assert_eq!(&request.body_for("gpt-4o")[..], body.replace("\"auto\"", "\"gpt-4o\"").as_bytes());
-    assert_eq!(&request.body_for("auto")[..], body.as_bytes());
+    assert_eq!(&request.body_for("gpt-4o", &[])[..], body.replace("\"auto\"", "\"gpt-4o\"").as_bytes());
+    assert_eq!(&request.body_for("auto", &[])[..], body.as_bytes());
 }
 
 #[test]
@@ -26,7 +26,7 @@ fn own_fields_never_reach_a_backend() {
         r#"{"models":["a","auto"],"route":{"task":"code","strategy":"cost","only":["x"]},"seed":1,
             "metadata":{"industry":"legal","user":"u"},"messages":[{"role":"user","content":"hi"}]}"#,
     );
-    let sent: serde_json::Value = serde_json::from_slice(&request.body_for("m")).unwrap();
+    let sent: serde_json::Value = serde_json::from_slice(&request.body_for("m", &[])).unwrap();
     let expected = serde_json::json!({"model":"m","seed":1,"metadata":{"user":"u"},"messages":[{"role":"user","content":"hi"}]});
     assert_eq!(sent, expected);
     assert_eq!(request.forms, [ModelForm::Alias("a".into()), ModelForm::Auto]);
@@ -43,7 +43,7 @@ fn an_escaped_key_is_the_same_key() {
         r#"{"mod\u0065l":"auto","\u0072oute":{"local_only":true},"messages":[{"role":"user","content":""}]}"#,
     );
     assert!(request.options.local_only);
-    let sent = request.body_for("m");
+    let sent = request.body_for("m", &[]);
     assert!(!sent.windows(10).any(|w| w == b"local_only"), "{sent:?}");
 }
 
@@ -141,9 +141,34 @@ proptest! {
         let bytes = serde_json::to_vec(&body).unwrap();
         let request = ChatRequest::parse(&bytes).unwrap();
         prop_assert_eq!(request.prompt(), text.as_str());
-        let sent: serde_json::Value = serde_json::from_slice(&request.body_for("m\"1")).unwrap();
+        let sent: serde_json::Value = serde_json::from_slice(&request.body_for("m\"1", &[])).unwrap();
         let mut expected = body;
         expected["model"] = "m\"1".into();
         prop_assert_eq!(sent, expected);
     }
+}
+
+#[test]
+fn parameters_are_dropped_renamed_and_capped() {
+    use pointsman_protocol::{Adaptation, Parameter};
+    let body = r#"{"model":"m","temperature":0.5,"max_tokens":9000,"top_p":null,"x":{"max_tokens":1},"messages":[{"role":"user","content":"hi"}]}"#;
+    let request = parse(body);
+    assert!(
+        request.has(Parameter::Temperature)
+            && !request.has(Parameter::TopP)
+            && !request.has(Parameter::Logprobs)
+    );
+    assert_eq!(request.limit(Parameter::MaxTokens), Some(9000));
+    let changes = [
+        Adaptation::Drop(Parameter::Temperature),
+        Adaptation::Rename(Parameter::MaxTokens, Parameter::MaxCompletionTokens),
+    ];
+    let sent: serde_json::Value = serde_json::from_slice(&request.body_for("n", &changes)).unwrap();
+    let expected = serde_json::json!({ "model": "n", "max_completion_tokens": 9000, "top_p": null, "x": { "max_tokens": 1 },
+        "messages": [{ "role": "user", "content": "hi" }] });
+    assert_eq!(sent, expected);
+    let capped = request.body_for("n", &[Adaptation::Cap(Parameter::MaxTokens, 4096)]);
+    let sent: serde_json::Value = serde_json::from_slice(&capped).unwrap();
+    assert_eq!((&sent["max_tokens"], &sent["temperature"]), (&4096.into(), &0.5.into()));
+    assert_eq!(changes[1].to_string(), "max_tokens as max_completion_tokens");
 }
