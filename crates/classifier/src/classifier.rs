@@ -109,6 +109,11 @@ impl Classifier {
         &self.info
     }
 
+    /// The embedding of one text; `None` where nothing in it can be read.
+    pub fn embed(&self, text: &str) -> Option<Vec<f32>> {
+        self.embedder.features(&reading::read(text), &mut Scratch::default())
+    }
+
     /// Classifies one text.
     pub fn classify(&self, text: &str) -> Classification {
         self.classify_with(text, &mut Scratch::default())

@@ -254,6 +254,30 @@ pub(crate) struct Bench {
 pub(crate) enum BenchWhat {
     /// Accuracy, macro-F1, confusion, calibration, robustness and speed on labelled prompts.
     Classifier(BenchClassifier),
+    /// What routing policies would have earned on recorded outcomes, against baselines.
+    Routing(BenchRouting),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct BenchRouting {
+    /// Recorded outcomes (`text`, `scores`, `cost_usd` or `out_chars`, `split`), JSON Lines, .gz or not.
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    pub(crate) data: Vec<PathBuf>,
+    /// What reads the prompts: `deep`, `fast`, or an artifact folder.
+    #[arg(long, value_name = "EMBEDDER", default_value = "deep")]
+    pub(crate) embedder: String,
+    /// Parts into which the training rows are divided to pick and to cross-validate.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(2..=20))]
+    pub(crate) folds: u64,
+    /// Read so many rows of each file.
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+    /// Also write the quality-cost curves as a page.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -30,12 +30,13 @@ enum May {
 }
 
 /// The floors. A crate that is not here may not be.
-const FLOORS: [(&str, u8, May); 15] = [
+const FLOORS: [(&str, u8, May); 16] = [
     ("kernels", 0, May::Only(&[])),
     ("names", 0, May::Only(&[])),
     ("types", 0, May::Only(&[])),
     ("protocol", 0, May::Only(&["types"])),
     ("decide", 1, May::Only(&["types"])),
+    ("outcomes", 1, May::Only(&["kernels"])),
     ("actors", 1, May::Only(&["types"])),
     ("catalog", 2, May::Below),
     ("latency", 2, May::Below),

@@ -25,6 +25,7 @@ async fn every_command_has_help() {
         vec!["catalog", "refresh", "--help"],
         vec!["train", "--help"],
         vec!["bench", "classifier", "--help"],
+        vec!["bench", "routing", "--help"],
         vec!["embedder", "list", "--help"],
         vec!["embedder", "pull", "--help"],
         vec!["embedder", "use", "--help"],
@@ -127,4 +128,66 @@ async fn prices_are_refreshed_from_public_lists_and_used() {
     let said =
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && said.contains("prices.toml"), "{said}");
+}
+
+/// Two models that know one subject each, and one that knows both and costs ten times as much.
+fn outcomes(folder: &TempDir) -> std::path::PathBuf {
+    let topics = [
+        "a poem about the sea",
+        "a Python function that sorts a list",
+        "autumn leaves in verse",
+        "a bug in this Rust code",
+    ];
+    let row = |i: usize| {
+        let poem = (i % 4).is_multiple_of(2);
+        let score = |right: bool| if right { 1.0 } else { 0.0 };
+        json!({
+            "text": format!("Write {} for reader number {i}", topics[i % 4]),
+            "scores": { "poet": score(poem), "coder": score(!poem), "sage": score(i % 10 != 0) },
+            "cost_usd": { "poet": 0.001, "coder": 0.001, "sage": 0.01 },
+        })
+    };
+    let rows: Vec<String> = (0..240).map(|i| row(i).to_string()).collect();
+    let file = folder.path().join("outcomes.jsonl");
+    fs::write(&file, rows.join("\n")).unwrap();
+    file
+}
+
+#[tokio::test]
+async fn routing_is_measured_against_baselines() {
+    let folder = TempDir::new().unwrap();
+    let (file, page) = (outcomes(&folder), folder.path().join("r.html"));
+    let bench = ["bench", "routing", "--embedder", "fast", "--data", file.to_str().unwrap()];
+    let shown = text(&run(&bench).await);
+    assert!(shown.contains("best single sage") && shown.contains("routing pays: `ours"), "{shown}");
+    let args = [&bench[..], &["--json", "--html", page.to_str().unwrap()]].concat();
+    let parts: Value = serde_json::from_str(&text(&run(&args).await)).unwrap();
+    let names: Vec<&str> = parts.as_array().unwrap().iter().map(|p| p["part"].as_str().unwrap()).collect();
+    assert_eq!(names, ["cross-validated", "test"]);
+    for part in parts.as_array().unwrap() {
+        let line = |policy: &str| {
+            part["lines"].as_array().unwrap().iter().find(|l| l["policy"] == policy).unwrap().clone()
+        };
+        let ours = line("ours, same score");
+        assert!(ours["score"].as_f64().unwrap() > 0.9 && ours["saving"].as_f64().unwrap() > 0.5, "{ours}");
+        assert!((line("random")["score"].as_f64().unwrap() - 0.63).abs() < 0.03, "{}", line("random"));
+        assert!(line("oracle")["share_of_oracle"].as_f64().unwrap() > 0.999);
+        assert!(part["curve"].as_array().unwrap().len() > 100);
+    }
+    assert!(fs::read_to_string(page).unwrap().contains("<svg"));
+
+    for (rows, said) in [
+        ("not json\n".to_owned(), "outcomes.jsonl:1"),
+        (json!({ "text": "x", "scores": { "a": 2.0 } }).to_string(), "not between 0 and 1"),
+        (json!({ "text": "x", "scores": { "a": 1.0 } }).to_string(), "too few"),
+        (
+            vec![json!({ "text": "x", "scores": { "a": 1.0, "b": 0.0 } }).to_string(); 30].join("\n"),
+            "no price",
+        ),
+    ] {
+        fs::write(&file, rows).unwrap();
+        let refused = run(&bench).await;
+        let complaint = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(!refused.status.success() && complaint.contains(said), "{complaint}");
+    }
 }

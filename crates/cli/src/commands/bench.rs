@@ -1,6 +1,7 @@
 //! `pointsman bench classifier`.
 
 mod html;
+mod routing;
 
 use std::{fs, path::Path, process::ExitCode};
 
@@ -20,8 +21,14 @@ use crate::{
 };
 
 pub(crate) fn run(args: &Bench) -> anyhow::Result<ExitCode> {
+    match &args.what {
+        BenchWhat::Classifier(args) => classifier(args),
+        BenchWhat::Routing(args) => routing::run(args),
+    }
+}
+
+fn classifier(args: &BenchClassifier) -> anyhow::Result<ExitCode> {
     setup::logs("warn");
-    let BenchWhat::Classifier(args) = &args.what;
     let sets = sets(args)?;
     let contenders = contenders(args)?;
     let mut results = Vec::new();
