@@ -30,6 +30,7 @@ pub struct ClassifierHandle {
     deep: Option<Tier>,
     /// What a new first tier has to learn.
     classes: Arc<[ClassExamples]>,
+    keep_features: bool,
 }
 
 /// One tier: its actor, and what is live in it.
@@ -75,7 +76,12 @@ impl ClassifierHandle {
             }
             None => None,
         };
-        Ok(Self { first, deep, classes: settings.classes.clone().into() })
+        Ok(Self {
+            first,
+            deep,
+            classes: settings.classes.clone().into(),
+            keep_features: settings.keep_features,
+        })
     }
 
     /// Classifies one text, or says by `deadline` why not. Where the deep tier is asked and does not answer,
@@ -110,6 +116,7 @@ impl ClassifierHandle {
             Some(deep) if info.tier == pointsman_types::Tier::Deep => deep,
             _ => {
                 classifier.learn(&self.classes);
+                classifier.keep_features(self.keep_features);
                 &self.first
             }
         };

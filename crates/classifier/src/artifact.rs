@@ -88,7 +88,7 @@ pub enum EmbedderConfig {
         /// Rows of the table for hashed pairs of tokens, after those of the tokens.
         pairs: u32,
     },
-    /// A transformer: BERT and its kin, ModernBERT.
+    /// A transformer: BERT and its kin, `ModernBERT`.
     Encoder {
         /// Its shapes.
         encoder: EncoderConfig,

@@ -25,6 +25,7 @@ impl Cascade {
         };
         let mut first = Classifier::load(first)?;
         first.learn(&settings.classes);
+        first.keep_features(settings.keep_features);
         Ok(Self { first: Arc::new(first), deep: deep.map(load).transpose()? })
     }
 
@@ -40,6 +41,11 @@ impl Cascade {
             Some(deep) if self.first.wants_deep(&first) => deep.with_fast(&first, &deep.classify(text)),
             _ => first,
         }
+    }
+
+    /// The features of the tier that reads every prompt; `None` where nothing in the text can be read.
+    pub fn features(&self, text: &str) -> Option<Vec<f32>> {
+        self.first.embed(text)
     }
 
     /// What is loaded, the tier that is asked first in front.

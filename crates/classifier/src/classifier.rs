@@ -63,6 +63,7 @@ pub struct Classifier {
     deep_below: f32,
     fast_share: f32,
     classes: Classes,
+    keeps_features: bool,
     info: EmbedderInfo,
 }
 
@@ -95,6 +96,7 @@ impl Classifier {
             deep_below: config.deep_below,
             fast_share: config.fast_share,
             classes: Classes::default(),
+            keeps_features: false,
             info,
         })
     }
@@ -102,6 +104,11 @@ impl Classifier {
     /// Learns a user's own classes in the place of those that it knew.
     pub fn learn(&mut self, classes: &[ClassExamples]) {
         self.classes = Classes::learn(classes, &self.embedder);
+    }
+
+    /// Hands the features out with each classification.
+    pub const fn keep_features(&mut self, keep: bool) {
+        self.keeps_features = keep;
     }
 
     /// What is loaded.
@@ -140,6 +147,7 @@ impl Classifier {
             task,
             industry: product(&fast.industry, &own.industry, weights),
             classes: fast.classes.clone(),
+            features: fast.features.clone(),
             elapsed: fast.elapsed + own.elapsed,
             ..own.clone()
         }
@@ -187,6 +195,7 @@ impl Classifier {
             embedder: Arc::clone(&self.info.id),
             deep_missed: None,
             previous_share: 0.0,
+            features: features.filter(|_| self.keeps_features).map(Into::into),
             elapsed: started.elapsed(),
         }
     }

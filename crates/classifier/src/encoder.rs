@@ -38,7 +38,7 @@ pub struct EncoderConfig {
     /// The activation: only the exact GELU is known.
     #[serde(default = "default_activation")]
     pub hidden_act: String,
-    /// What only ModernBERT has.
+    /// What only `ModernBERT` has.
     #[serde(flatten)]
     pub modern: Option<ModernConfig>,
 }
@@ -154,7 +154,7 @@ pub(crate) struct Encoder {
 pub(crate) enum Transformer {
     /// BERT, RoBERTa, XLM-R.
     Bert(Encoder),
-    /// ModernBERT.
+    /// `ModernBERT`.
     Modern(ModernEncoder),
 }
 
@@ -219,7 +219,9 @@ pub(crate) fn pool(x: &[f32], width: usize, pooling: Pooling) -> Vec<f32> {
                 mean.iter_mut().zip(row).for_each(|(m, v)| *m += v);
             }
             let share = width as f32 / x.len() as f32;
-            mean.iter_mut().for_each(|m| *m *= share);
+            for m in &mut mean {
+                *m *= share;
+            }
             mean
         }
     }

@@ -1,4 +1,4 @@
-//! A ModernBERT encoder (Warner et al. 2024), forward only, one text at a time.
+//! A `ModernBERT` encoder (Warner et al. 2024), forward only, one text at a time.
 //!
 //! It differs from BERT in four ways: positions are rotations of queries and keys (Su et al. 2021), norms stand before
 //! each half of a block, the dense half is gated, and most layers see a window around each token only.
@@ -11,7 +11,7 @@ use crate::{
     table::Table,
 };
 
-/// The parts of a hub `config.json` that only ModernBERT has.
+/// The parts of a hub `config.json` that only `ModernBERT` has.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModernConfig {
     /// Every so manieth layer sees the whole text, from the first on.

@@ -70,7 +70,7 @@ pub(crate) fn bert(
     }
 }
 
-/// The embedding of one text by candle's own ModernBERT.
+/// The embedding of one text by candle's own `ModernBERT`.
 pub(crate) fn modern(
     checkpoint: &[u8],
     config: &EncoderConfig,
@@ -90,7 +90,7 @@ pub(crate) fn modern(
     }
 }
 
-/// A small ModernBERT with random weights, the same each time: a window of four, every second layer global.
+/// A small `ModernBERT` with random weights, the same each time: a window of four, every second layer global.
 pub(crate) fn random_modern() -> Result<(Vec<u8>, EncoderConfig)> {
     let modern = ModernConfig {
         global_attn_every_n_layers: 2,

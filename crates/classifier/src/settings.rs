@@ -45,6 +45,8 @@ pub struct ClassifierSettings {
     pub max_batch: usize,
     /// A user's own classes.
     pub classes: Vec<ClassExamples>,
+    /// Whether classifications carry the features of the first tier.
+    pub keep_features: bool,
     /// How long a request waits for its classification before it is routed without one.
     pub deadline: Duration,
 }
@@ -59,6 +61,7 @@ impl Default for ClassifierSettings {
             deep_queue: 4,
             max_batch: 32,
             classes: Vec::new(),
+            keep_features: false,
             deadline: Duration::from_millis(50),
         }
     }

@@ -166,7 +166,7 @@ impl<'a> Tensors<'a> {
         }
     }
 
-    /// ModernBERT under the names of hub checkpoints, with `model.` in front or without.
+    /// `ModernBERT` under the names of hub checkpoints, with `model.` in front or without.
     fn modern(
         &self,
         config: &EncoderConfig,

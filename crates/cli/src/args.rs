@@ -68,8 +68,8 @@ pub(crate) struct Route {
     #[arg(long, default_value = "auto", value_name = "MODEL")]
     pub(crate) model: Vec<String>,
     /// The route object of the request, as JSON: `{"tradeoff": 0.2, "local_only": true}`.
-    #[arg(long, value_name = "JSON")]
-    pub(crate) route: Option<String>,
+    #[arg(long = "route", value_name = "JSON")]
+    pub(crate) options: Option<String>,
     /// Say what would have to change for this model to win.
     #[arg(long, value_name = "MODEL")]
     pub(crate) why_not: Option<String>,

@@ -90,6 +90,7 @@ pub(crate) async fn engine(config: &Config, sync: Duration) -> anyhow::Result<En
             capacity: config.sessions.capacity,
             idle: config.sessions.idle,
         },
+        outcomes: config.outcomes.clone(),
         learning: LearningSettings {
             enabled: config.learning.enabled,
             file: config.learning.file.clone(),

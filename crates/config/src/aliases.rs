@@ -30,7 +30,7 @@ pub(crate) fn read(value: &Value<'_>, tags: &BTreeSet<String>) -> BTreeMap<Strin
         let mut chain = Vec::new();
         match follow(name, &stated, &mut vec![*name], &mut chain) {
             Ok(()) if chain.len() > MAX_CHAIN => {
-                value.fail(format!("it stands for more than {MAX_CHAIN} models"))
+                value.fail(format!("it stands for more than {MAX_CHAIN} models"));
             }
             Ok(()) => drop(aliases.insert((*name).to_owned(), chain)),
             Err(path) => value.fail(format!("an alias that leads back to itself: {}", path.join(" -> "))),

@@ -71,6 +71,8 @@ pub struct Config {
     pub industries: Industries,
     /// The memory of conversations.
     pub sessions: SessionConfig,
+    /// Files of recorded outcomes.
+    pub outcomes: Vec<PathBuf>,
     /// Learning from outcomes.
     pub learning: LearningConfig,
     /// The constants of a decision.
@@ -185,6 +187,7 @@ impl Config {
         let policy = root.get("policy").map(|v| policy::read(&v)).unwrap_or_default();
         let industries = memory::read_industries(industries.as_ref(), &aliases);
         let sessions = root.get("sessions").map(|v| memory::read_sessions(&v)).unwrap_or_default();
+        let outcomes = root.get("outcomes").map(|v| memory::read_outcomes(&v, folder)).unwrap_or_default();
         let learning = root.get("learning").map(|v| memory::read_learning(&v, folder)).unwrap_or_default();
         let classifier =
             root.get("classifier").map(|v| tuning::read_classifier(&v, folder)).unwrap_or_default();
@@ -219,6 +222,7 @@ impl Config {
             aliases,
             industries,
             sessions,
+            outcomes,
             learning,
             policy,
             classifier,

@@ -71,13 +71,29 @@ pub(crate) fn read_learning(value: &Value<'_>, folder: &Path) -> LearningConfig 
     learning
 }
 
+/// `[outcomes] files`. `folder` is where the file is: relative paths start there.
+pub(crate) fn read_outcomes(value: &Value<'_>, folder: &Path) -> Vec<PathBuf> {
+    let Some(mut section) = value.section() else { return Vec::new() };
+    let items = section.get("files").and_then(|v| v.list()).unwrap_or_default();
+    section.finish();
+    let file = |item: &Value<'_>| {
+        let path = folder.join(item.text()?);
+        if !path.is_file() {
+            item.fail(format!("{} is no file", path.display()));
+            return None;
+        }
+        Some(path)
+    };
+    items.iter().filter_map(file).collect()
+}
+
 /// The trades that have a list, shipped or stated.
 pub(crate) fn tags(value: Option<&Value<'_>>) -> BTreeSet<String> {
     let mut tags: BTreeSet<String> = industries().into_keys().collect();
     let own = value.filter(|v| v.is_table()).and_then(Value::section);
     tags.extend(
         own.iter()
-            .flat_map(|section| section.entries())
+            .flat_map(super::reader::Section::entries)
             .map(|(tag, _)| tag.to_owned())
             .filter(|tag| is_tag(tag)),
     );

@@ -33,6 +33,7 @@ fn over(section: &mut Section<'_>, policy: &mut Policy) {
     set(section, "guard_z", 100.0, &mut policy.guard_z);
     set(section, "switch_cost", 10.0, &mut policy.switch_cost);
     set(section, "upward_gain", 10.0, &mut policy.upward_gain);
+    set(section, "outcome_kappa", 1e6, &mut policy.outcome_kappa);
     set(section, "explore", 0.5, &mut policy.explore);
     set(section, "explore_margin", 10.0, &mut policy.explore_margin);
     if let Some(offset) = section.get("utc_offset").and_then(|v| offset(&v)) {

@@ -32,7 +32,7 @@ use order::UNLISTED;
 use score::Scorer;
 
 pub use entry::is_open;
-pub use evidence::Evidence;
+pub use evidence::{Estimate, Evidence};
 pub use follow_up::{follow_up_share, may_follow_up};
 pub use policy::{ClassRoute, Policy};
 pub use pool::{Candidate, Lists, Pool};

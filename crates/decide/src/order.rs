@@ -39,7 +39,7 @@ impl Order {
         self.places.iter().map(|n| &self.scored[*n as usize])
     }
 
-    fn to_front(&mut self, place: usize) {
+    fn put_first(&mut self, place: usize) {
         self.places[..=place].rotate_right(1);
     }
 }
@@ -146,7 +146,7 @@ pub(crate) fn settle(
     let current = current.and_then(|own| order.iter().position(|s| s.candidate == own));
     if let Some(at) = current {
         if question.request.features.in_tool_loop {
-            order.to_front(at);
+            order.put_first(at);
             return (if at == 0 { Settled::Score } else { Settled::ToolLoop }, None);
         }
         let held = at == 0 && order.iter().skip(1).any(|s| would_win(s, order.at(0)));
@@ -157,7 +157,7 @@ pub(crate) fn settle(
     }
     let stays = default_at(order, question).filter(|at| *at > 0);
     if let Some(at) = stays.filter(|at| !leaves(&order.at(*at).terms, &order.at(0).terms, question.policy)) {
-        order.to_front(at);
+        order.put_first(at);
         return (Settled::Default, None);
     }
     explore(order, question)
@@ -184,7 +184,7 @@ fn default_at(order: &Order, question: &Question<'_>) -> Option<usize> {
 /// Whether to leave the default for another: a gain beyond the noise, or a lower price without a loss beyond it.
 /// The noise is z times the pooled deviation of both.
 fn leaves(default: &Terms, other: &Terms, policy: &Policy) -> bool {
-    let pooled = ((default.sigma * default.sigma + other.sigma * other.sigma) / 2.0).sqrt();
+    let pooled = f64::midpoint(default.sigma * default.sigma, other.sigma * other.sigma).sqrt();
     let (noise, gain) = (policy.guard_z * pooled, other.quality - default.quality);
     gain > noise || (other.cost < default.cost && gain >= -noise)
 }
@@ -215,14 +215,14 @@ fn explore(order: &mut Order, question: &Question<'_>) -> (Settled, Option<f64>)
         return (Settled::Score, Some(1.0 - policy.explore));
     }
     let at = 1 + ((drawn / policy.explore * others) as usize).min(arms - 2);
-    order.to_front(at);
+    order.put_first(at);
     (Settled::Explored, Some(policy.explore / others))
 }
 
 /// The most that chance chooses among.
 const MOST_ARMS: usize = 8;
 
-/// 0..1, the same for the same seed (the finaliser of Steele et al. 2014, "SplitMix").
+/// 0..1, the same for the same seed (the finaliser of Steele et al. 2014, "`SplitMix`").
 fn uniform(seed: u64) -> f64 {
     let mut x = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
     x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

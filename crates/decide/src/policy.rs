@@ -29,6 +29,8 @@ pub struct Policy {
     pub explore: f64,
     /// How near its score must be.
     pub explore_margin: f64,
+    /// How many rows of recorded outcomes weigh as much as the catalog's quality.
+    pub outcome_kappa: f64,
     /// How many standard deviations of quality are taken off: uncertain models must earn their place.
     pub caution: f64,
     /// The cost scale in US dollars per request: at or below the first it is 0, at the second it is 1.
@@ -105,6 +107,7 @@ impl Default for Policy {
             upward_gain: 0.1,
             explore: 0.0,
             explore_margin: 0.05,
+            outcome_kappa: 50.0,
             caution: 0.5,
             cost_scale_usd: (1e-5, 1.0),
             latency_scale_ms: (100.0, 60_000.0),

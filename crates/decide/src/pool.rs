@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use pointsman_types::{Health, LatencyView, ModelSpec};
 
-use crate::Evidence;
+use crate::{Estimate, Evidence};
 
 /// One model on one backend, with what was observed of it.
 #[derive(Debug, Clone)]
@@ -17,13 +17,15 @@ pub struct Candidate {
     pub unreachable: bool,
     /// What feedback and outcomes say of its quality, where anything does.
     pub evidence: Option<Arc<Evidence>>,
+    /// What recorded outcomes of prompts like this one say, where any do.
+    pub estimate: Option<Estimate>,
 }
 
 impl Candidate {
     /// A candidate of a backend in this state.
     pub fn new(spec: Arc<ModelSpec>, latency: LatencyView, health: &Health) -> Self {
         let unreachable = matches!(health, Health::Unreachable { .. }) || spec.about.stale_since.is_some();
-        Self { spec, latency, unreachable, evidence: None }
+        Self { spec, latency, unreachable, evidence: None, estimate: None }
     }
 
     pub(crate) fn is_named(&self, name: &str) -> bool {

@@ -190,7 +190,7 @@ fn is_needed(need: Capability, request: &RouteRequest, signals: &Signals) -> boo
 
 /// Minute of the day and day of the week, 0 is Monday.
 fn local_time(now: u64, offset_minutes: i64) -> (u32, u32) {
-    let minutes = (now / 60) as i64 + offset_minutes;
+    let minutes = (now / 60).cast_signed() + offset_minutes;
     // the first day of 1970 was a Thursday
     let day = (minutes.div_euclid(i64::from(MINUTES)) + 3).rem_euclid(7);
     (minutes.rem_euclid(i64::from(MINUTES)) as u32, day as u32)

@@ -69,15 +69,23 @@ impl<'a> Scorer<'a> {
         self.latency_scale.place(ms)
     }
 
-    /// Expected quality and its deviation over the tasks.
+    /// Expected quality and its deviation over the tasks, recorded outcomes blended in: `lambda = n / (n + kappa)` of
+    /// their estimate and the rest of the catalog's belief.
     fn quality(&self, candidate: &Candidate) -> (f64, f64) {
+        let (quality, sigma) = self.believed(candidate);
+        let Some(estimate) = candidate.estimate else { return (quality, sigma) };
+        let share = estimate.effective / (estimate.effective + self.policy.outcome_kappa).max(1e-9);
+        ((1.0 - share) * quality + share * estimate.score, (1.0 - share).sqrt() * sigma)
+    }
+
+    /// What the catalog and feedback say.
+    fn believed(&self, candidate: &Candidate) -> (f64, f64) {
         let prior = &candidate.spec.quality;
         let Some(evidence) = &candidate.evidence else {
             return (dot(self.p, &prior.mu), dot(self.p, &prior.sigma));
         };
-        let learned = |i: usize| evidence.posterior(prior, i);
         let sum = |(mu, sigma): (f64, f64), (i, p): (usize, &f32)| {
-            let (m, s) = learned(i);
+            let (m, s) = evidence.posterior(prior, i);
             (mu + f64::from(*p) * m, sigma + f64::from(*p) * s)
         };
         self.p.iter().enumerate().fold((0.0, 0.0), sum)

@@ -247,7 +247,7 @@ impl Trial<'_> {
             Removal::Ignored => (
                 format!("route.ignore without `{id}` and `{backend}`"),
                 self.wins_asking(|request| {
-                    request.options.ignore.retain(|name| *name != id && *name != backend)
+                    request.options.ignore.retain(|name| *name != id && *name != backend);
                 }),
             ),
             Removal::NotInOnly => (

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::{
     Metrics,
     gather::{Gatherer, Roster},
+    outcomes::Estimates,
     sessions::{SessionKey, Sessions},
 };
 
@@ -18,6 +19,8 @@ use crate::{
 pub(crate) struct Ask {
     pub(crate) request: RouteRequest,
     pub(crate) signals: Signals,
+    /// What recorded outcomes say of prompts like this one.
+    pub(crate) estimates: Option<Estimates>,
     pub(crate) session: SessionKey,
     /// Where chance has a say.
     pub(crate) seed: u64,
@@ -62,7 +65,7 @@ impl Actor for DispatcherActor {
         if reply.is_stale(Instant::now()) {
             return Ok(());
         }
-        let pool = match self.gatherer.pool(&ask.request, roster) {
+        let pool = match self.gatherer.pool(&ask.request, ask.estimates.as_ref(), roster) {
             Ok(pool) => pool,
             Err(error) => {
                 reply.send(Err(error));

@@ -42,6 +42,9 @@ pub enum EngineError {
         /// What it said.
         error: CallError,
     },
+    /// Recorded outcomes cannot be read.
+    #[error("recorded outcomes: {0}")]
+    Outcomes(String),
     /// Every candidate failed.
     #[error("every backend failed")]
     AllFailed {
@@ -90,6 +93,7 @@ impl EngineError {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Request(_) => "bad_request",
+            Self::Outcomes(_) => "outcomes",
             Self::NoRoute(NoRoute::UnknownModel { .. }) => "unknown_model",
             Self::NoRoute(NoRoute::AmbiguousModel { .. }) => "ambiguous_model",
             Self::NoRoute(_) => "no_route",

@@ -10,7 +10,11 @@ use pointsman_decide::{Candidate, Lists, Policy, Pool, is_open};
 use pointsman_latency::LatencyRegistry;
 use pointsman_types::{Health, ModelForm, ModelSpec, NoRoute, RouteRequest};
 
-use crate::{learning::Learned, resolve::unknown_model};
+use crate::{
+    learning::Learned,
+    outcomes::{self, Estimates},
+    resolve::unknown_model,
+};
 
 /// What candidates are made of. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -32,23 +36,33 @@ pub(crate) struct Roster {
 
 impl Gatherer {
     /// All that may be chosen for this request. A name that nobody has is an error where it stands alone.
-    pub(crate) fn pool(&self, request: &RouteRequest, roster: &mut Roster) -> Result<Pool, NoRoute> {
+    pub(crate) fn pool(
+        &self,
+        request: &RouteRequest,
+        estimates: Option<&Estimates>,
+        roster: &mut Roster,
+    ) -> Result<Pool, NoRoute> {
         let snapshot = self.catalog.snapshot();
         let names = request.forms.iter().filter_map(|form| match form {
             ModelForm::Alias(name) => Some(name.as_str()),
             _ => None,
         });
-        if !is_open(request) {
-            if let Some(name) = names.clone().next() {
-                let candidates = self.named(&snapshot, name);
-                if candidates.is_empty() {
-                    return Err(self.unknown(name, &snapshot));
-                }
-                return Ok(Pool::named(name, candidates));
+        if !is_open(request)
+            && let Some(name) = names.clone().next()
+        {
+            let candidates = self.named(&snapshot, name);
+            if candidates.is_empty() {
+                return Err(self.unknown(name, &snapshot));
             }
+            return Ok(Pool::named(name, candidates));
         }
         let mut candidates: Vec<Candidate> =
             snapshot.models().iter().map(|spec| self.candidate(&snapshot, spec)).collect();
+        if let Some(estimates) = estimates {
+            for candidate in &mut candidates {
+                candidate.estimate = outcomes::of(estimates, &candidate.spec);
+            }
+        }
         let lists = roster.of(&snapshot, self);
         let mut meant = HashMap::new();
         let places = if names.clone().next().is_some() { snapshot.places() } else { HashMap::new() };

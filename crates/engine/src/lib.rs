@@ -15,6 +15,7 @@ mod execute;
 mod gather;
 mod learning;
 mod metrics;
+mod outcomes;
 mod reply;
 mod resolve;
 mod sessions;

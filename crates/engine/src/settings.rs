@@ -1,6 +1,6 @@
 //! What the engine is told at the start.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use pointsman_catalog::{CatalogSettings, Industries};
 use pointsman_classifier::ClassifierSettings;
@@ -30,6 +30,8 @@ pub struct EngineSettings {
     pub industries: Industries,
     /// The memory of conversations.
     pub sessions: SessionSettings,
+    /// Files of recorded outcomes.
+    pub outcomes: Vec<PathBuf>,
     /// Learning from outcomes.
     pub learning: LearningSettings,
     /// The dispatcher pool.

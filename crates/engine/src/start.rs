@@ -7,7 +7,7 @@ use std::{
 
 use pointsman_actors::{RestartSettings, Supervisor};
 use pointsman_catalog::CatalogHandle;
-use pointsman_classifier::{Cascade, ClassifierHandle};
+use pointsman_classifier::{Cascade, ClassifierHandle, ClassifierSettings};
 use pointsman_latency::LatencyRegistry;
 use pointsman_upstream::Transport;
 
@@ -18,6 +18,7 @@ use crate::{
     engine::{Inner, Limits},
     gather::Gatherer,
     learning::Learned,
+    outcomes::Outcomes,
     sessions::Sessions,
 };
 
@@ -30,12 +31,22 @@ impl Engine {
         let backends: Vec<_> = settings.catalog.backends.iter().map(|b| b.endpoint.id.clone()).collect();
         let latency = LatencyRegistry::start(&supervisor, backends, settings.latency).await?;
         let catalog = CatalogHandle::start(&supervisor, settings.catalog).await?;
-        let tiers = settings.classifier.clone();
+        let mut tiers = settings.classifier.clone();
+        tiers.keep_features = !settings.outcomes.is_empty();
+        let keep_features = tiers.keep_features;
         // reading and checking 30 MB is no work for a runtime worker
-        let loaded = tokio::task::spawn_blocking(move || Cascade::load(&tiers)).await;
+        let files = settings.outcomes;
+        let load = move || {
+            let cascade = Cascade::load(&tiers)?;
+            let outcomes =
+                Outcomes::load(&files, &cascade).map_err(|e| EngineError::Outcomes(e.to_string()))?;
+            Ok::<_, EngineError>((cascade, outcomes))
+        };
+        let loaded = tokio::task::spawn_blocking(load).await;
         let failed = |why: tokio::task::JoinError| EngineError::Unclassified { why: why.to_string() };
-        let loaded = loaded.map_err(failed)??;
-        let classifier = ClassifierHandle::start(&supervisor, loaded, &settings.classifier).await?;
+        let (loaded, outcomes) = loaded.map_err(failed)??;
+        let told = ClassifierSettings { keep_features, ..settings.classifier.clone() };
+        let classifier = ClassifierHandle::start(&supervisor, loaded, &told).await?;
         let learned = Learned::start(&supervisor, settings.learning).await?;
         let sessions = Sessions::new(settings.sessions);
         let metrics = Arc::new(Metrics::default());
@@ -70,6 +81,7 @@ impl Engine {
             supervisor,
             catalog,
             classifier,
+            outcomes: outcomes.map(Arc::new),
             dispatchers,
             transport,
             recorder: Recorder { latency, metrics, learned },

@@ -1,8 +1,10 @@
 //! The score and the cost of every model for a new prompt, from those of prompts like it.
 
+use std::ops::Deref;
+
 use crate::{
     Row,
-    neighbours::{Neighbour, blend, nearest, unit},
+    neighbours::{Neighbour, blend, effective, nearest, unit},
     ridge::Ridge,
     surface::{SURFACE, surface},
     words::Words,
@@ -44,9 +46,15 @@ pub struct Fitted {
     neighbours: f64,
     linear: f64,
     words: f64,
+    effective: f64,
 }
 
 impl Fitted {
+    /// What the neighbours are worth, in rows (Kish's effective sample size).
+    pub const fn effective(&self) -> f64 {
+        self.effective
+    }
+
     /// The estimate of a blend.
     pub fn score(&self, blend: Blend) -> f64 {
         let mean = f64::midpoint(self.neighbours, self.linear);
@@ -61,8 +69,8 @@ impl Fitted {
 
 /// Fitted on rows.
 #[derive(Debug)]
-pub struct Estimator<'a> {
-    rows: Vec<&'a Row>,
+pub struct Estimator<R> {
+    rows: Vec<R>,
     centre: Vec<f32>,
     scale: [(f32, f32); SURFACE],
     /// Of length one.
@@ -75,9 +83,9 @@ pub struct Estimator<'a> {
     means: Vec<(f64, f64)>,
 }
 
-impl<'a> Estimator<'a> {
+impl<R: Deref<Target = Row>> Estimator<R> {
     /// Fits rows of one list of models. `rows` must not be empty.
-    pub fn fit(rows: Vec<&'a Row>) -> Self {
+    pub fn fit(rows: Vec<R>) -> Self {
         let n = rows.len().max(1) as f32;
         let width = rows.first().map_or(0, |row| row.embedding.len());
         let centre = (0..width).map(|i| rows.iter().map(|row| row.embedding[i]).sum::<f32>() / n).collect();
@@ -182,6 +190,7 @@ impl<'a> Estimator<'a> {
                     neighbours: score(&for_scores),
                     linear: self.ridges[ridge].predict(output, &features),
                     words: score(&by_words),
+                    effective: effective(&for_scores, |n| self.rows[n as usize].scores[m].is_some()),
                 };
                 (fitted, cost)
             })

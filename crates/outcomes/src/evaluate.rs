@@ -47,7 +47,7 @@ pub fn oracle(rows: &[&Row]) -> Choice {
     rows.iter().map(best).collect()
 }
 
-/// RouterArena's score of an accuracy (0..=1) and a cost per thousand prompts in US dollars, 0..=100:
+/// `RouterArena`'s score of an accuracy (0..=1) and a cost per thousand prompts in US dollars, 0..=100:
 /// `S = 1.1 A C / (0.1 A + C)` with `C` the place of the cost between 200 and 0.0044 dollars on a logarithmic scale.
 pub fn arena_score(accuracy: f64, usd_per_thousand: f64) -> f64 {
     let c = usd_per_thousand.clamp(0.0044, 200.0);

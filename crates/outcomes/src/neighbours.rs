@@ -49,11 +49,20 @@ pub(crate) fn blend(
     share * sum / weights + (1.0 - share) * prior
 }
 
+/// How many rows the neighbours that count are worth.
+pub(crate) fn effective(neighbours: &[Neighbour], counts: impl Fn(u32) -> bool) -> f64 {
+    let weights = neighbours.iter().filter(|(n, _)| counts(*n)).map(|(_, w)| f64::from(*w));
+    let (sum, squares) = weights.fold((0.0, 0.0), |(sum, squares), w| (sum + w, squares + w * w));
+    if squares > 0.0 { sum * sum / squares } else { 0.0 }
+}
+
 /// Scaled to length one; left as it is where it has none.
 pub(crate) fn unit(mut vector: Vec<f32>) -> Vec<f32> {
     let length = dot(&vector, &vector).sqrt();
     if length > 1e-9 {
-        vector.iter_mut().for_each(|v| *v /= length);
+        for v in &mut vector {
+            *v /= length;
+        }
     }
     vector
 }

@@ -14,7 +14,7 @@ pub fn surface(text: &str) -> [f32; SURFACE] {
     let options: Vec<usize> = text.lines().filter_map(option_length).collect();
     let option_mean = options.iter().sum::<usize>() as f32 / options.len().max(1) as f32;
     let question = text.split("\nA").next().unwrap_or(text).chars().count() as f32;
-    let digits = share(|c| c.is_numeric());
+    let digits = share(char::is_numeric);
     [
         chars.ln(),
         (1.0 + words.len() as f32).ln(),

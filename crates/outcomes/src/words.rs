@@ -30,7 +30,9 @@ fn counts(text: &str) -> HashMap<usize, f32> {
     let lower = text.to_lowercase();
     let words: Vec<&str> =
         lower.split(|c: char| !c.is_alphanumeric()).filter(|w| w.chars().count() > 1).collect();
-    words.iter().for_each(|word| add(&[word]));
+    for word in &words {
+        add(&[word]);
+    }
     words.windows(2).for_each(add);
     counts
 }
@@ -40,7 +42,9 @@ impl Words {
         let counted: Vec<HashMap<usize, f32>> = texts.map(counts).collect();
         let mut seen = vec![0.0_f32; BUCKETS];
         for counts in &counted {
-            counts.keys().for_each(|bucket| seen[*bucket] += 1.0);
+            for bucket in counts.keys() {
+                seen[*bucket] += 1.0;
+            }
         }
         let n = counted.len() as f32;
         let idf = seen.iter().map(|seen| ((1.0 + n) / (1.0 + seen)).ln() + 1.0).collect();
@@ -60,7 +64,9 @@ impl Words {
         // the order of a hash map must not decide how sums are rounded
         weights.sort_unstable_by_key(|(bucket, _)| *bucket);
         let length = weights.iter().map(|(_, w)| w * w).sum::<f32>().sqrt().max(1e-9);
-        weights.iter_mut().for_each(|(_, w)| *w /= length);
+        for (_, weight) in &mut weights {
+            *weight /= length;
+        }
         weights
     }
 

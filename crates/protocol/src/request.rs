@@ -174,7 +174,7 @@ impl<'a> ChatRequest<'a> {
         options.industry = options.industry.or(metadata.industry);
         options.session_id = options.session_id.or(metadata.user_id);
         options.tags = metadata.tags;
-        Ok(Self { raw, forms, options, industry_is_hint, wire })
+        Ok(Self { raw, wire, forms, options, industry_is_hint })
     }
 
     /// The digest of the messages.

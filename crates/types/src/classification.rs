@@ -63,6 +63,8 @@ pub struct Classification {
     pub deep_missed: Option<&'static str>,
     /// The share that the user turn before had in this answer: above 0 where this turn is a short follow-up.
     pub previous_share: f32,
+    /// What the fast tier's heads stand on, where it was asked to keep it: for estimates from recorded outcomes.
+    pub features: Option<Arc<[f32]>>,
     /// Compute time for this prompt (a batch's time divided by its rows), without queueing.
     pub elapsed: Duration,
 }

@@ -143,7 +143,7 @@ fn outcomes(folder: &TempDir) -> std::path::PathBuf {
         let score = |right: bool| if right { 1.0 } else { 0.0 };
         json!({
             "text": format!("Write {} for reader number {i}", topics[i % 4]),
-            "scores": { "poet": score(poem), "coder": score(!poem), "sage": score(i % 10 != 0) },
+            "scores": { "poet": score(poem), "coder": score(!poem), "sage": score(!i.is_multiple_of(10)) },
             "cost_usd": { "poet": 0.001, "coder": 0.001, "sage": 0.01 },
         })
     };

@@ -20,8 +20,8 @@ pub(crate) fn run(args: &Route) -> anyhow::Result<ExitCode> {
     let prompt = setup::text_or_stdin(&args.prompt)?;
     let demo = args.demo || config.backends.is_empty();
     let mut body = json!({ "models": args.model, "messages": [{ "role": "user", "content": prompt }] });
-    if let Some(route) = &args.route {
-        body["route"] = serde_json::from_str(route).context("--route")?;
+    if let Some(options) = &args.options {
+        body["route"] = serde_json::from_str(options).context("--route")?;
     }
     let body = body.to_string();
     setup::runtime()?.block_on(async {

@@ -11,7 +11,7 @@ use crate::{example, load, report, report_under, without_folder};
 fn a_file_with_many_mistakes_gets_all_of_them_reported_at_once() {
     assert_snapshot!(report(MANY), @r##"
     pointsman.toml:2: listen: `everywhere` is not an address and a port, for example 127.0.0.1:8080
-    pointsman.toml:3: worker_threads: unknown key; valid here: listen, backends, industries, aliases, policy, sessions, learning, classifier, catalog, server, classes, rules
+    pointsman.toml:3: worker_threads: unknown key; valid here: listen, backends, industries, aliases, policy, sessions, outcomes, learning, classifier, catalog, server, classes, rules
     pointsman.toml:5: backends[0].base_url: missing
     pointsman.toml:7: backends[0].kind: unknown kind `opnai`; valid: openai, litellm, ollama, vllm, llamacpp, openrouter, anthropic
     pointsman.toml:8: backends[0].bse_url: unknown key; did you mean `base_url`?
@@ -266,7 +266,17 @@ fn every_section_refuses_keys_it_does_not_know() {
 
 #[test]
 fn a_scalar_in_the_place_of_a_table_is_a_type_error() {
-    for key in ["backends", "aliases", "policy", "classifier", "catalog", "server"] {
+    for key in [
+        "backends",
+        "aliases",
+        "policy",
+        "classifier",
+        "catalog",
+        "server",
+        "sessions",
+        "learning",
+        "outcomes",
+    ] {
         let report = report(&format!("{key} = 1\n"));
         assert!(report.starts_with(&format!("pointsman.toml:1: {key}: expected a")), "{report}");
     }

@@ -51,6 +51,7 @@ pub(crate) fn says(task: Task, p: f32, abstained: bool) -> Signals {
         embedder: "test".into(),
         deep_missed: None,
         previous_share: 0.0,
+        features: None,
         classes: Vec::new(),
         elapsed: Duration::from_micros(10),
     };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pointsman_decide::{Candidate, Evidence, Policy, Pool, Question, Session};
+use pointsman_decide::{Candidate, Estimate, Evidence, Policy, Pool, Question, Session};
 use pointsman_types::{Decision, Price, RouteRequest, Settled, Task, Tokens};
 
 use crate::build::{candidate, request, says, spec};
@@ -139,6 +139,21 @@ fn chance_has_its_share_and_no_more() {
     assert_eq!(decide(&tools, four(), &policy, None, 1).propensity, None, "never where a mistake costs much");
     assert_eq!(decide(&request("strategy:cost"), four(), &policy, None, 1).propensity, None);
     assert_eq!(decide(&auto, four(), &policy, Some(&session("m1")), 1).propensity, None);
+}
+
+#[test]
+fn recorded_outcomes_weigh_as_much_as_they_are_worth() {
+    let (auto, policy) = (request("auto"), Policy::default());
+    let mut pair = three();
+    pair.truncate(2);
+    let estimate = |effective| Some(Estimate { score: 0.2, effective });
+    pair[0].estimate = estimate(50.0);
+    let decision = decide(&auto, pair.clone(), &policy, None, 0);
+    assert_eq!(first(&decision).0, "b");
+    let worse = decision.candidates[1].terms;
+    assert!((worse.quality - 0.45).abs() < 1e-6, "50 rows are worth half: {worse:?}");
+    pair[0].estimate = estimate(0.0);
+    assert_eq!(first(&decide(&auto, pair, &policy, None, 0)).0, "a", "none are worth nothing");
 }
 
 #[test]

@@ -54,6 +54,7 @@ fn settings(upstream: &Upstream) -> EngineSettings {
         aliases: BTreeMap::from([("mine".to_owned(), vec![ModelForm::Auto])]),
         industries: BTreeMap::from([("legal".to_owned(), vec!["m".to_owned()])]),
         sessions: SessionSettings::default(),
+        outcomes: Vec::new(),
         learning: LearningSettings::default(),
         dispatchers: DispatcherSettings::default(),
         request_timeout: Duration::from_secs(5),
@@ -261,4 +262,33 @@ async fn a_shadow_policy_is_asked_and_not_followed() {
             || text.contains("pointsman_shadow_decisions_total{choice=\"same\"}"),
         "{text}"
     );
+}
+
+#[tokio::test]
+async fn recorded_outcomes_move_the_choice() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("outcomes.jsonl");
+    let topic = |n: usize| {
+        if n.is_multiple_of(2) { "write a poem about the sea" } else { "fix this python function" }
+    };
+    let row = |n: usize| {
+        let poem = u8::from(n.is_multiple_of(2));
+        format!(r#"{{"text":"{} number {n}","scores":{{"m":{poem},"n":{}}}}}"#, topic(n), 1 - poem)
+    };
+    std::fs::write(&file, (0..400).map(row).collect::<Vec<_>>().join("\n")).unwrap();
+    let upstream = Upstream::start(&TWO).await;
+    let recorded = EngineSettings { outcomes: vec![file.clone()], ..settings(&upstream) };
+    let engine = engine(recorded).await;
+    for (prompt, expected) in
+        [("write a poem about the sea and a lighthouse", "m"), ("fix this python function for me", "n")]
+    {
+        let body = chat("auto", prompt, false);
+        let routed = engine.decide(&engine.request_id(), body.as_bytes(), None, None).await.unwrap();
+        let first = &routed.decision.candidates[0];
+        assert_eq!(first.spec.id.as_str(), expected, "{prompt} {:?}", routed.decision.candidates);
+    }
+    std::fs::write(&file, "{}").unwrap();
+    let broken = EngineSettings { outcomes: vec![file], ..settings(&upstream) };
+    let error = Engine::start(broken).await.unwrap_err().to_string();
+    assert!(error.contains("outcomes.jsonl:1"), "{error}");
 }

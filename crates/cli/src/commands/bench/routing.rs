@@ -22,7 +22,7 @@ pub(super) struct Line {
     /// Of the score, 0..=1.
     score: f64,
     usd_per_thousand: f64,
-    /// RouterArena's, 0..=100.
+    /// `RouterArena`'s, 0..=100.
     arena: f64,
     /// Of the score that the best choice for every row gets.
     share_of_oracle: f64,
@@ -51,7 +51,8 @@ pub(super) struct Point {
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Part {
     set: String,
-    part: &'static str,
+    #[serde(rename = "part")]
+    rows_are: &'static str,
     rows: usize,
     models: usize,
     best_single: String,
@@ -81,7 +82,7 @@ pub(crate) fn run(args: &BenchRouting) -> anyhow::Result<ExitCode> {
 fn show(part: &Part) {
     say(&format!(
         "{}, {}: {} rows, {} models, best single {}",
-        part.set, part.part, part.rows, part.models, part.best_single
+        part.set, part.rows_are, part.rows, part.models, part.best_single
     ));
     let mut table =
         table::table(["policy", "score", "$/1000", "arena S", "of oracle", "gain", "saves", "ECE"]);

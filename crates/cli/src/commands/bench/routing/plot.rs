@@ -16,7 +16,7 @@ pub(super) fn page(parts: &[Part]) -> String {
          blend of neighbours and linear models at every trade-off; the marks are policies.</p>",
     );
     for part in parts {
-        let _ = write!(page, "<h2>{}, {}</h2>{}", escape(&part.set), part.part, plot(part));
+        let _ = write!(page, "<h2>{}, {}</h2>{}", escape(&part.set), part.rows_are, plot(part));
     }
     page
 }

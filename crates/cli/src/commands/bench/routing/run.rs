@@ -31,7 +31,7 @@ pub(super) fn measure(set: &Set, folds: u64) -> Vec<Part> {
     }
     let train = Held { rows, guesses, fold };
     let tested: Vec<&Row> = of(false).map(|n| &set.rows[n]).collect();
-    let mut parts = vec![cross_validated(set, train.judged(single), single, folds)];
+    let mut parts = vec![cross_validated(set, &train.judged(single), single, folds)];
     if !tested.is_empty() {
         let fitted = Estimator::fit(train.rows.clone());
         let guesses = tested.iter().map(|row| fitted.predict(&row.text, &row.embedding)).collect();
@@ -100,8 +100,8 @@ fn learned() -> Vec<(&'static str, Vec<Blend>, Rule)> {
     ]
 }
 
-fn cross_validated(set: &Set, train: Held<'_>, single: usize, folds: u64) -> Part {
-    let mut part = part(set, "cross-validated", &train, &train, single);
+fn cross_validated(set: &Set, train: &Held<'_>, single: usize, folds: u64) -> Part {
+    let mut part = part(set, "cross-validated", train, train, single);
     for (name, blends, rule) in learned() {
         // each fold is routed by what the other folds pick
         let mut chosen = vec![single; train.rows.len()];
@@ -122,7 +122,7 @@ fn cross_validated(set: &Set, train: Held<'_>, single: usize, folds: u64) -> Par
                 sure[*at] = guess[model].0;
             }
         }
-        part.lines.push(if met { line(name, &train, &chosen, single, Some(&sure)) } else { nothing(name) });
+        part.lines.push(if met { line(name, train, &chosen, single, Some(&sure)) } else { nothing(name) });
     }
     part
 }
@@ -170,7 +170,7 @@ fn part(set: &Set, name: &'static str, train: &Held<'_>, shown: &Held<'_>, singl
     });
     Part {
         set: set.name.clone(),
-        part: name,
+        rows_are: name,
         rows: n,
         models,
         best_single: set.models[single].clone(),
