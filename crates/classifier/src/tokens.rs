@@ -56,6 +56,11 @@ impl Tokens {
         Ok(Self { ids: TokenIds::load(json, path, vocab)?, vocab, pairs, head, tail })
     }
 
+    /// How well the vocabulary knows the language of a text, see [`TokenIds::pieces_per_word`].
+    pub(crate) fn pieces_per_word(&self, text: &str) -> f32 {
+        self.ids.pieces_per_word(text)
+    }
+
     /// The rows of `text`; none where it has no tokens.
     pub(crate) fn rows(&self, text: &str) -> Rows {
         let mut tokens = self.ids.of(text);

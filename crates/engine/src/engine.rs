@@ -12,12 +12,12 @@ use std::{
 
 use pointsman_actors::{QueueStats, Supervisor};
 use pointsman_catalog::{CatalogHandle, CatalogSnapshot};
-use pointsman_classifier::{ArtifactSource, Classifier, ClassifierError, ClassifierHandle, EmbedderInfo};
-use pointsman_decide::{Signals, WhyNot, follow_up_share, may_follow_up, rule_texts};
+use pointsman_classifier::{ArtifactSource, Classifier, ClassifierHandle, EmbedderInfo};
+use pointsman_decide::{WhyNot, is_open};
 use pointsman_latency::LatencyRegistry;
 use pointsman_protocol::ChatRequest;
 use pointsman_types::{
-    BackendKind, Classification, Decision, ModelForm, ModelSpec, NoRoute, RequestId, RouteRequest, Tokens,
+    BackendKind, Classification, Decision, ModelForm, ModelSpec, NoRoute, RequestId, RouteRequest,
 };
 use pointsman_upstream::Transport;
 use serde::Serialize;
@@ -29,7 +29,7 @@ use crate::{
     dispatcher::{Ask, DispatcherHandle, DispatcherMsg},
     execute::{Plan, execute},
     gather::Gatherer,
-    outcomes::{Estimates, Outcomes},
+    outcomes::Outcomes,
     resolve::resolve,
     sessions::{SessionKey, Sessions},
 };
@@ -164,7 +164,7 @@ impl Engine {
     /// Who answered is who goes on with a conversation; an answer whose prompt comes again was of no use.
     fn remember(&self, routed: &Routed, spec: &ModelSpec) {
         let inner = &self.inner;
-        if matches!(routed.request.forms.as_slice(), [ModelForm::Alias(_)]) {
+        if !is_open(&routed.request) {
             return;
         }
         let input = routed.request.features.input_tokens;
@@ -201,7 +201,13 @@ impl Engine {
         let inner = &self.inner;
         let resolved = resolve(request, &inner.gatherer);
         let signals = self.signals(request, &resolved, started).await;
-        let session = inner.sessions.key(session, &resolved.options, request);
+        // a named model has no choice to remember, and its conversation is not looked at
+        let open = is_open(&resolved);
+        let session = if open {
+            inner.sessions.key(session, &resolved.options, request)
+        } else {
+            SessionKey(inner.hasher.hash_one(id.as_str()))
+        };
         let dispatcher = &inner.dispatchers[(session.0 % inner.dispatchers.len() as u64) as usize];
         let deadline = Instant::now() + inner.limits.decide;
         let estimates = self.estimates(request, &signals).await;
@@ -222,57 +228,9 @@ impl Engine {
             decision: Arc::new(answer.decision),
             why_not: answer.why_not,
             session,
-            prompt: inner.sessions.digest(&request.prompt()),
+            prompt: if open { inner.sessions.digest(&request.prompt()) } else { 0 },
             elapsed_us: started.elapsed().as_micros() as u64,
         })
-    }
-
-    /// What recorded outcomes say of a prompt that was classified; a millisecond or two for thousands of rows.
-    async fn estimates(&self, request: &ChatRequest<'_>, signals: &Signals) -> Option<Estimates> {
-        let outcomes = Arc::clone(self.inner.outcomes.as_ref()?);
-        let features = signals.classification.as_ref()?.features.clone()?;
-        let prompt = request.prompt().into_owned();
-        tokio::task::spawn_blocking(move || outcomes.estimate(&prompt, &features)).await.ok()?
-    }
-
-    /// Asks the classifier where its answer matters. Whatever keeps it from answering is a reason, no error.
-    async fn signals(&self, request: &ChatRequest<'_>, resolved: &RouteRequest, started: Instant) -> Signals {
-        let inner = &self.inner;
-        let rules = &inner.gatherer.policy.rules;
-        let texts = if rules.is_empty() { Vec::new() } else { rule_texts(rules, &request.prompt()) };
-        let named = |form: &ModelForm| matches!(form, ModelForm::Alias(_));
-        if resolved.forms.iter().all(named) || resolved.options.task.is_some() {
-            return Signals { texts, ..Signals::default() };
-        }
-        let asked = self.classify_turn(request, started + inner.limits.classify).await;
-        inner.recorder.metrics.classified(started.elapsed().as_secs_f64());
-        match asked {
-            Ok(classification) => Signals { classification: Some(classification), unclassified: None, texts },
-            Err(error) => {
-                let unclassified = Some(format!("no classification ({error})"));
-                Signals { classification: None, unclassified, texts }
-            }
-        }
-    }
-
-    /// Classifies the last user turn, a short one together with the turn that it follows up on.
-    async fn classify_turn(
-        &self,
-        request: &ChatRequest<'_>,
-        deadline: Instant,
-    ) -> Result<Arc<Classification>, ClassifierError> {
-        let classifier = &self.inner.classifier;
-        let prompt = request.prompt();
-        let length = Tokens::estimate(&prompt);
-        let earlier = if may_follow_up(length) { request.earlier_prompt() } else { None };
-        let Some(earlier) = earlier else { return classifier.classify(&prompt, deadline).await };
-        let (own, earlier) =
-            tokio::join!(classifier.classify(&prompt, deadline), classifier.classify(&earlier, deadline));
-        let own = own?;
-        // without the turn before, this one stands for itself
-        let Ok(earlier) = earlier else { return Ok(own) };
-        let share = follow_up_share(length, &own);
-        Ok(Arc::new(Arc::unwrap_or_clone(own).following(&earlier, share)))
     }
 
     /// Classifies texts, in order. `deadline` is for all of them.

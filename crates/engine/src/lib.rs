@@ -20,6 +20,7 @@ mod reply;
 mod resolve;
 mod sessions;
 mod settings;
+mod signals;
 mod start;
 
 pub use engine::{Engine, Readiness, Routed};

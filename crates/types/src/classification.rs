@@ -59,6 +59,8 @@ pub struct Classification {
     pub tier: Tier,
     /// Name and revision of the embedder.
     pub embedder: Arc<str>,
+    /// The words are not of a language that the fast tier's vocabulary knows: its word counts little.
+    pub unfamiliar: bool,
     /// Why the deep tier, which should have looked at this prompt, did not answer: this is the fast tier's word.
     pub deep_missed: Option<&'static str>,
     /// The share that the user turn before had in this answer: above 0 where this turn is a short follow-up.
@@ -145,6 +147,9 @@ impl Serialize for Classification {
         map.serialize_entry("tier", &self.tier)?;
         if self.previous_share > 0.0 {
             map.serialize_entry("previous_share", &self.previous_share)?;
+        }
+        if self.unfamiliar {
+            map.serialize_entry("unfamiliar", &true)?;
         }
         if let Some(why) = self.deep_missed {
             map.serialize_entry("deep_missed", why)?;

@@ -49,6 +49,7 @@ pub(crate) fn says(task: Task, p: f32, abstained: bool) -> Signals {
         abstained,
         tier: Tier::Fast,
         embedder: "test".into(),
+        unfamiliar: false,
         deep_missed: None,
         previous_share: 0.0,
         features: None,
