@@ -1,8 +1,8 @@
 //! What recorded outcomes say of a prompt that nobody has answered yet.
 //!
 //! A row is a prompt with the score of every model that was tried on it. [`Estimator`] fits rows and predicts the score
-//! and the cost of every model for a new prompt; [`choose`] turns predictions into choices at every trade-off;
-//! [`evaluate`] says what those choices would have earned. Pure: vectors in, numbers out; who embeds the prompts is
+//! and the cost of every model for a new prompt; [`choices`] turns predictions into choices at every trade-off;
+//! [`earned`] says what those choices would have earned. Pure: vectors in, numbers out; who embeds the prompts is
 //! somebody else.
 
 mod choose;
