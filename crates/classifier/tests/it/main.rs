@@ -200,7 +200,14 @@ async fn a_full_queue_refuses_and_a_past_deadline_is_not_worked_for() {
     assert!(answers.iter().any(refused) && answers.iter().any(Result::is_ok));
     let late = handle.classify(&text, Instant::now()).await;
     assert!(matches!(late, Err(ClassifierError::Call(CallError::Deadline))), "{late:?}");
-    assert!(handle.classify(&text, soon()).await.is_ok());
+    // the late one holds its place until the thread comes round to it
+    let again = loop {
+        match handle.classify(&text, soon()).await {
+            Err(ClassifierError::Call(CallError::Overloaded)) => tokio::task::yield_now().await,
+            answer => break answer,
+        }
+    };
+    assert!(again.is_ok(), "{again:?}");
 }
 
 /// A prompt of which the fast tier is not sure, whichever weights are shipped.
