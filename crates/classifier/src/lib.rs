@@ -7,6 +7,8 @@
 
 mod actor;
 mod artifact;
+#[cfg(any(test, feature = "cuda"))]
+mod batched;
 mod cascade;
 mod classes;
 mod classifier;

@@ -44,22 +44,7 @@ pub(crate) fn bert(
     ids: &[u32],
     pooling: Pooling,
 ) -> Result<Vec<f32>> {
-    let config: Config = serde_json::from_value(serde_json::json!({
-        "vocab_size": config.vocab_size,
-        "hidden_size": config.hidden_size,
-        "num_hidden_layers": config.num_hidden_layers,
-        "num_attention_heads": config.num_attention_heads,
-        "intermediate_size": config.intermediate_size,
-        "hidden_act": "gelu",
-        "hidden_dropout_prob": 0.0,
-        "max_position_embeddings": config.max_position_embeddings,
-        "type_vocab_size": 2,
-        "initializer_range": 0.02,
-        "layer_norm_eps": config.layer_norm_eps,
-        "pad_token_id": 0,
-        "model_type": "bert",
-    }))
-    .map_err(candle_core::Error::wrap)?;
+    let config: Config = config.to_candle()?;
     let weights = VarBuilder::from_buffered_safetensors(checkpoint.to_vec(), DType::F32, &Device::Cpu)?;
     let model = BertModel::load(weights, &config)?;
     let ids = Tensor::from_slice(ids, (1, ids.len()), &Device::Cpu)?;
@@ -77,9 +62,7 @@ pub(crate) fn modern(
     ids: &[u32],
     pooling: Pooling,
 ) -> Result<Vec<f32>> {
-    let mut fields = serde_json::to_value(config).map_err(candle_core::Error::wrap)?;
-    fields["classifier_config"] = serde_json::Value::Null;
-    let config: modernbert::Config = serde_json::from_value(fields).map_err(candle_core::Error::wrap)?;
+    let config: modernbert::Config = config.to_candle()?;
     let weights = VarBuilder::from_buffered_safetensors(checkpoint.to_vec(), DType::F32, &Device::Cpu)?;
     let model = modernbert::ModernBert::load(weights, &config)?;
     let ids = Tensor::from_slice(ids, (1, ids.len()), &Device::Cpu)?;

@@ -113,6 +113,36 @@ impl<'a> Tensors<'a> {
         })
     }
 
+    /// All tensors, those in eight bits as the floats that they stand for, under their names without the model's in
+    /// front, `model.` for a build that wants it.
+    #[cfg(any(test, feature = "cuda"))]
+    pub(crate) fn all_floats(&self) -> Result<HashMap<String, Tensor>, ClassifierError> {
+        let mut floats = HashMap::new();
+        for (name, tensor) in self.named.iter().filter(|(name, _)| !name.ends_with(".scales")) {
+            let float = match *tensor.dims() {
+                [rows, dims] if tensor.dtype() == DType::U8 => {
+                    let values = self.table(name, rows, dims)?.floats();
+                    Tensor::from_vec(values, (rows, dims), &Device::Cpu)
+                }
+                _ => tensor.to_dtype(DType::F32),
+            };
+            let plain = ["bert.", "roberta.", "model."]
+                .iter()
+                .find_map(|front| name.strip_prefix(front))
+                .unwrap_or(name);
+            // candle's ModernBERT has `model.` in front of every name
+            let bare = plain.starts_with("layers.")
+                || plain.starts_with("final_norm")
+                || plain.contains("tok_embeddings");
+            let full = if bare { format!("model.{plain}") } else { plain.to_owned() };
+            floats.insert(full, float.map_err(|e| self.unreadable(name, &e))?);
+        }
+        if let Some(norm) = floats.get("embeddings.norm.weight").cloned() {
+            floats.insert("model.embeddings.norm.weight".to_owned(), norm);
+        }
+        Ok(floats)
+    }
+
     fn norm(&self, name: &str, width: usize) -> Result<Norm, ClassifierError> {
         let beta = self.floats(&format!("{name}.bias"), &[width])?;
         Ok(Norm { beta, ..self.plain_norm(name, width)? })
