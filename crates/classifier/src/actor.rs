@@ -70,9 +70,11 @@ impl ClassifierHandle {
         let queue = (settings.queue, settings.max_batch);
         let first = Tier::start(supervisor, "classifier", first, queue).await?;
         let deep = match deep {
-            // one at a time: its batches bring nothing on a CPU, and what waits behind a batch is late
+            // on a CPU one at a time: batches bring nothing there, and what waits behind a batch is late
             Some(deep) => {
-                Some(Tier::start(supervisor, "classifier-deep", deep, (settings.deep_queue, 1)).await?)
+                let batch = if deep.is_batched() { settings.max_batch } else { 1 };
+                let queue = (settings.deep_queue, batch);
+                Some(Tier::start(supervisor, "classifier-deep", deep, queue).await?)
             }
             None => None,
         };

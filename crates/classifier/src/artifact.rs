@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    ArtifactSource, ClassifierError,
+    ArtifactSource, ClassifierError, Device,
     embedder::{Embedder, EncoderEmbedder, StaticEmbedder},
     encoder::{EncoderConfig, Pooling},
     heads::Heads,
@@ -158,14 +158,14 @@ pub(crate) struct Artifact {
 }
 
 impl Artifact {
-    pub(crate) fn load(source: &ArtifactSource) -> Result<Self, ClassifierError> {
+    pub(crate) fn load(source: &ArtifactSource, device: Device) -> Result<Self, ClassifierError> {
         let files = Files::read(source)?;
         files.check_hashes()?;
         let config: ArtifactConfig = files.json(CONFIG)?;
         files.check_config(&config)?;
         let labels: Labels = files.json(LABELS)?;
         files.check_labels(&labels)?;
-        let embedder = files.embedder(&config)?;
+        let embedder = files.embedder(&config, device)?;
         let heads = files.path(HEADS);
         let heads = Tensors::read(files.bytes(HEADS), &heads)?.heads(
             config.embedder.width(),
@@ -264,7 +264,7 @@ impl Files {
         Err(self.content(CONFIG, why))
     }
 
-    fn embedder(&self, config: &ArtifactConfig) -> Result<Embedder, ClassifierError> {
+    fn embedder(&self, config: &ArtifactConfig, device: Device) -> Result<Embedder, ClassifierError> {
         let (tokenizer, weights) = (self.path(TOKENIZER), self.path(WEIGHTS));
         let json = self.bytes(TOKENIZER);
         let tensors = match self.files.get(WEIGHTS) {
@@ -281,7 +281,7 @@ impl Files {
                 (json, &tokenizer),
                 &tensors,
                 &config.embedder,
-                (head, tail),
+                ((head, tail), device),
                 &self.path(CONFIG),
             ),
         }
@@ -301,7 +301,7 @@ pub(crate) fn encoder_embedder(
     (json, tokenizer): (&[u8], &Path),
     tensors: &Tensors<'_>,
     config: &EmbedderConfig,
-    (head, tail): (usize, usize),
+    ((head, tail), device): ((usize, usize), Device),
     config_path: &Path,
 ) -> Result<Embedder, ClassifierError> {
     let content = |why: String| ClassifierError::Content { path: config_path.to_owned(), why };
@@ -317,7 +317,18 @@ pub(crate) fn encoder_embedder(
             "{longest} positions for head_tokens, tail_tokens and special tokens, and the encoder has {has}"
         )));
     }
+    if !device.is_built() {
+        return Err(content("this build has no CUDA: build it with `--features cuda`".to_owned()));
+    }
     Ok(Embedder::Encoder(Box::new(EncoderEmbedder {
+        #[cfg(feature = "cuda")]
+        batched: match device {
+            Device::Cpu => None,
+            Device::Cuda => {
+                let on = crate::batched::Batched::device(config_path)?;
+                Some(crate::batched::Batched::load(tensors.all_floats()?, encoder, &on, config_path)?)
+            }
+        },
         ids,
         around,
         prefix: prefix.clone(),

@@ -17,13 +17,13 @@ pub struct Cascade {
 impl Cascade {
     /// Loads and checks what `settings.mode` needs.
     pub fn load(settings: &ClassifierSettings) -> Result<Self, ClassifierError> {
-        let load = |source: &ArtifactSource| Classifier::load(source).map(Arc::new);
+        let load = |source: &ArtifactSource| Classifier::load_on(source, settings.device).map(Arc::new);
         let (first, deep) = match settings.mode {
             Mode::Fast => (&settings.artifact, None),
             Mode::Deep => (&settings.deep, None),
             Mode::Cascade => (&settings.artifact, Some(&settings.deep)),
         };
-        let mut first = Classifier::load(first)?;
+        let mut first = Classifier::load_on(first, settings.device)?;
         first.learn(&settings.classes);
         first.keep_features(settings.keep_features);
         Ok(Self { first: Arc::new(first), deep: deep.map(load).transpose()? })

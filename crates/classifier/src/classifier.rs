@@ -1,13 +1,13 @@
 //! The classifier without an actor around it: text in, distributions out.
 
-use std::{path::Path, sync::Arc};
+use std::{borrow::Cow, path::Path, sync::Arc, time::Duration};
 
 use pointsman_types::{Classification, Distribution, Task, Tier};
 use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::{
-    ArtifactSource, ClassExamples, ClassifierError,
+    ArtifactSource, ClassExamples, ClassifierError, Device,
     artifact::{Abstain, Artifact, EmbedderConfig, Temperatures},
     classes::Classes,
     embedder::{Embedder, Scratch},
@@ -72,9 +72,14 @@ pub struct Classifier {
 }
 
 impl Classifier {
-    /// Loads and checks an artifact.
+    /// Loads and checks an artifact, to run on the CPU.
     pub fn load(source: &ArtifactSource) -> Result<Self, ClassifierError> {
-        let Artifact { config, embedder, heads, revision, size } = Artifact::load(source)?;
+        Self::load_on(source, Device::Cpu)
+    }
+
+    /// The same, with an encoder on this device.
+    pub fn load_on(source: &ArtifactSource, device: Device) -> Result<Self, ClassifierError> {
+        let Artifact { config, embedder, heads, revision, size } = Artifact::load(source, device)?;
         let (tier, dims) = match &config.embedder {
             EmbedderConfig::Static { dims, .. } => (Tier::Fast, *dims),
             EmbedderConfig::Encoder { encoder, .. } => (Tier::Deep, encoder.hidden_size),
@@ -110,6 +115,11 @@ impl Classifier {
         self.classes = Classes::learn(classes, &self.embedder);
     }
 
+    /// Whether many texts at once are cheaper than one after the other.
+    pub(crate) fn is_batched(&self) -> bool {
+        self.embedder.is_batched()
+    }
+
     /// Hands the features out with each classification.
     pub const fn keep_features(&mut self, keep: bool) {
         self.keeps_features = keep;
@@ -132,8 +142,27 @@ impl Classifier {
 
     /// Classifies texts, in order.
     pub fn classify_batch<T: AsRef<str>>(&self, texts: &[T]) -> Vec<Classification> {
-        let mut scratch = Scratch::default();
-        texts.iter().map(|text| self.classify_with(text.as_ref(), &mut scratch)).collect()
+        self.classify_batch_with(texts, &mut Scratch::default())
+    }
+
+    /// Classifies texts, in order; on a GPU in as few passes as its memory allows.
+    pub(crate) fn classify_batch_with<T: AsRef<str>>(
+        &self,
+        texts: &[T],
+        scratch: &mut Scratch,
+    ) -> Vec<Classification> {
+        if !self.embedder.is_batched() {
+            return texts.iter().map(|text| self.classify_with(text.as_ref(), scratch)).collect();
+        }
+        let started = Instant::now();
+        let texts: Vec<_> = texts.iter().map(|text| reading::read(text.as_ref())).collect();
+        let features = self.embedder.features_of_all(&texts, scratch);
+        let each = started.elapsed() / texts.len().max(1) as u32;
+        let classify = |(text, features): (&Cow<'_, str>, Option<Vec<f32>>)| {
+            let classification = self.of_features(text, features, scratch);
+            Classification { elapsed: each, ..classification }
+        };
+        texts.iter().zip(features).map(classify).collect()
     }
 
     /// Whether the deep tier should look at what this tier has classified so.
@@ -187,6 +216,12 @@ impl Classifier {
         let started = Instant::now();
         let text = reading::read(text);
         let features = self.embedder.features(&text, scratch);
+        let classification = self.of_features(&text, features, scratch);
+        Classification { elapsed: started.elapsed(), ..classification }
+    }
+
+    /// What these features of a text say; without the time.
+    fn of_features(&self, text: &str, features: Option<Vec<f32>>, scratch: &mut Scratch) -> Classification {
         let Logits { task, industry } = match &features {
             Some(features) => self.heads.forward(features, &mut scratch.hidden),
             None => Logits::default(),
@@ -201,11 +236,11 @@ impl Classifier {
             industry: Distribution(softmax(&industry, self.temperature.industry)),
             tier: self.info.tier,
             embedder: Arc::clone(&self.info.id),
-            unfamiliar: self.embedder.is_unfamiliar(&text),
+            unfamiliar: self.embedder.is_unfamiliar(text),
             deep_missed: None,
             previous_share: 0.0,
             features: features.filter(|_| self.keeps_features).map(Into::into),
-            elapsed: started.elapsed(),
+            elapsed: Duration::ZERO,
         }
     }
 }

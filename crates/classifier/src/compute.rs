@@ -73,10 +73,21 @@ impl ComputeThread {
 
 /// Answers what still waits; what went stale is not computed.
 fn run(classifier: &Classifier, batch: Batch, scratch: &mut Scratch) {
-    for Job { text, reply, permit } in batch {
-        if !reply.is_stale(Instant::now()) {
-            reply.send(Arc::new(classifier.classify_with(&text, scratch)));
+    if !classifier.is_batched() {
+        for Job { text, reply, permit } in batch {
+            if !reply.is_stale(Instant::now()) {
+                reply.send(Arc::new(classifier.classify_with(&text, scratch)));
+            }
+            drop(permit);
         }
+        return;
+    }
+    let now = Instant::now();
+    let batch: Vec<Job> = batch.into_iter().filter(|job| !job.reply.is_stale(now)).collect();
+    let texts: Vec<&str> = batch.iter().map(|job| job.text.as_str()).collect();
+    let answers = classifier.classify_batch_with(&texts, scratch);
+    for (Job { reply, permit, .. }, answer) in batch.into_iter().zip(answers) {
+        reply.send(Arc::new(answer));
         drop(permit);
     }
 }

@@ -35,6 +35,9 @@ pub(crate) struct EncoderEmbedder {
     pub(crate) tail: usize,
     pub(crate) pooling: Pooling,
     pub(crate) encoder: Transformer,
+    /// The same weights on a GPU.
+    #[cfg(feature = "cuda")]
+    pub(crate) batched: Option<crate::batched::Batched>,
 }
 
 /// Memory that one text leaves for the next.
@@ -55,6 +58,53 @@ impl Embedder {
             Self::Encoder(embedder) => {
                 let ids = embedder.ids(text)?;
                 Some(embedder.encoder.forward(&ids, embedder.pooling, &mut scratch.buffers))
+            }
+        }
+    }
+}
+
+impl Embedder {
+    /// Whether many texts at once are cheaper than one after the other.
+    #[cfg_attr(not(feature = "cuda"), expect(clippy::unused_self, reason = "only a GPU has batches"))]
+    pub(crate) fn is_batched(&self) -> bool {
+        #[cfg(feature = "cuda")]
+        if let Self::Encoder(embedder) = self {
+            return embedder.batched.is_some();
+        }
+        false
+    }
+
+    /// The features of texts, in order.
+    pub(crate) fn features_of_all<T: AsRef<str>>(
+        &self,
+        texts: &[T],
+        scratch: &mut Scratch,
+    ) -> Vec<Option<Vec<f32>>> {
+        #[cfg(feature = "cuda")]
+        if let Self::Encoder(embedder) = self
+            && let Some(features) = embedder.on_device(texts)
+        {
+            return features;
+        }
+        texts.iter().map(|text| self.features(text.as_ref(), scratch)).collect()
+    }
+}
+
+#[cfg(feature = "cuda")]
+impl EncoderEmbedder {
+    /// By the device; `None` where there is none or it fails, which the log says: then the CPU does it.
+    fn on_device<T: AsRef<str>>(&self, texts: &[T]) -> Option<Vec<Option<Vec<f32>>>> {
+        let batched = self.batched.as_ref()?;
+        let ids: Vec<Option<Vec<u32>>> = texts.iter().map(|text| self.ids(text.as_ref())).collect();
+        let readable: Vec<Vec<u32>> = ids.iter().flatten().cloned().collect();
+        match batched.forward(&readable, self.pooling) {
+            Ok(features) => {
+                let mut features = features.into_iter();
+                Some(ids.into_iter().map(|ids| ids.and_then(|_| features.next())).collect())
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the GPU failed: classifying on the CPU");
+                None
             }
         }
     }

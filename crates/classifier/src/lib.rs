@@ -40,4 +40,4 @@ pub use classifier::{Classifier, EmbedderInfo};
 pub use encoder::{EncoderConfig, Pooling};
 pub use error::ClassifierError;
 pub use modern::ModernConfig;
-pub use settings::{ArtifactSource, ClassifierSettings, Mode};
+pub use settings::{ArtifactSource, ClassifierSettings, Device, Mode};

@@ -28,11 +28,30 @@ pub enum Mode {
     Cascade,
 }
 
+/// What the encoders run on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Device {
+    /// The fused pass, one text at a time.
+    #[default]
+    Cpu,
+    /// The first CUDA device, whole batches through candle; needs a build with the feature `cuda`.
+    Cuda,
+}
+
+impl Device {
+    /// Whether this build can use it.
+    pub const fn is_built(self) -> bool {
+        matches!(self, Self::Cpu) || cfg!(feature = "cuda")
+    }
+}
+
 /// Settings of the classifier actors.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClassifierSettings {
     /// Which tiers read a prompt.
     pub mode: Mode,
+    /// What encoders run on; static embedders need no more than a CPU.
+    pub device: Device,
     /// Where embedder and heads of the fast tier come from.
     pub artifact: ArtifactSource,
     /// Where those of the deep tier come from.
@@ -55,6 +74,7 @@ impl Default for ClassifierSettings {
     fn default() -> Self {
         Self {
             mode: Mode::Cascade,
+            device: Device::Cpu,
             artifact: ArtifactSource::BuiltIn,
             deep: ArtifactSource::BuiltInDeep,
             queue: 1024,

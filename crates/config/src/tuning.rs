@@ -6,7 +6,7 @@ use std::{
 };
 
 use pointsman_catalog::Facts;
-use pointsman_classifier::{ArtifactSource, ClassifierSettings, Mode};
+use pointsman_classifier::{ArtifactSource, ClassifierSettings, Device, Mode};
 
 use crate::reader::Value;
 
@@ -90,6 +90,9 @@ pub(crate) fn read_classifier(value: &Value<'_>, folder: &Path) -> ClassifierSet
     if let Some(mode) = section.get("mode").and_then(|v| mode(&v)) {
         classifier.mode = mode;
     }
+    if let Some(found) = section.get("device").and_then(|v| device(&v)) {
+        classifier.device = found;
+    }
     if let Some(time) = section.get("deadline").and_then(|v| v.duration(MILLISECOND..=MINUTE)) {
         classifier.deadline = time;
     }
@@ -117,6 +120,22 @@ fn mode(value: &Value<'_>) -> Option<Mode> {
             None
         }
     }
+}
+
+fn device(value: &Value<'_>) -> Option<Device> {
+    let device = match value.text()? {
+        "cpu" => Device::Cpu,
+        "cuda" => Device::Cuda,
+        other => {
+            value.fail(format!("unknown device `{other}`; known: \"cpu\", \"cuda\""));
+            return None;
+        }
+    };
+    if !device.is_built() {
+        value.fail("this build has no CUDA: build it with `--features cuda`");
+        return None;
+    }
+    Some(device)
 }
 
 fn artifact(value: &Value<'_>, folder: &Path, built_in: &ArtifactSource) -> Option<ArtifactSource> {

@@ -12,7 +12,7 @@ use std::{
 
 use pointsman_actors::{QueueStats, Supervisor};
 use pointsman_catalog::{CatalogHandle, CatalogSnapshot};
-use pointsman_classifier::{ArtifactSource, Classifier, ClassifierHandle, EmbedderInfo};
+use pointsman_classifier::{ArtifactSource, Classifier, ClassifierHandle, Device, EmbedderInfo};
 use pointsman_decide::{WhyNot, is_open};
 use pointsman_latency::LatencyRegistry;
 use pointsman_protocol::ChatRequest;
@@ -63,6 +63,8 @@ pub(crate) struct Limits {
     pub(crate) request: Duration,
     pub(crate) max_attempts: usize,
     pub(crate) ready_models: usize,
+    /// What encoders run on.
+    pub(crate) device: Device,
 }
 
 /// Whether the engine can serve, and if not, why.
@@ -282,7 +284,8 @@ impl Engine {
     pub async fn swap_embedder(&self, source: ArtifactSource) -> Result<EmbedderInfo, EngineError> {
         let classifier = self.inner.classifier.clone();
         // seconds of reading, hashing and testing: no work for a runtime worker
-        let swap = move || classifier.swap(Classifier::load(&source)?);
+        let device = self.inner.limits.device;
+        let swap = move || classifier.swap(Classifier::load_on(&source, device)?);
         let swapped = tokio::task::spawn_blocking(swap).await;
         let info = swapped.map_err(|why| EngineError::Unclassified { why: why.to_string() })??;
         tracing::info!(embedder = %info.id, source = info.source, "embedder swapped");

@@ -76,6 +76,7 @@ impl Engine {
             request: settings.request_timeout,
             max_attempts: settings.max_attempts,
             ready_models: settings.ready_models,
+            device: settings.classifier.device,
         };
         let inner = Inner {
             supervisor,

@@ -14,7 +14,7 @@ use super::{
     random::Random,
 };
 use crate::{
-    ClassifierError, EmbedderConfig, EncoderConfig, Pooling,
+    ClassifierError, Device, EmbedderConfig, EncoderConfig, Pooling,
     artifact::{TOKENIZER, WEIGHTS, encoder_embedder},
     embedder::{Embedder, Scratch},
     reading,
@@ -106,7 +106,7 @@ impl Base {
         let (json, bytes) = (read(&tokenizer)?, read(&weights)?);
         let tensors = Tensors::read(&bytes, &weights)?;
         let path = folder.join("config.json");
-        let embedder = encoder_embedder((&json, &tokenizer), &tensors, &config, cut, &path)?;
+        let embedder = encoder_embedder((&json, &tokenizer), &tensors, &config, (cut, Device::Cpu), &path)?;
         Ok(Self { config, cut, tokenizer, weights: Some(weights), kind: Kind::Encoder(embedder) })
     }
 
