@@ -64,6 +64,24 @@ def own_fields_through_extra_body(client):
     assert answer.model == "demo-local"
 
 
+def every_form_is_answered(client):
+    def reason(stream, **fields):
+        raw = client.chat.completions.with_raw_response.create(messages=USER, stream=stream, **fields)
+        answer = raw.parse()
+        text = "".join(c.delta.content or "" for chunk in answer for c in chunk.choices) if stream else answer.choices[0].message.content
+        assert text
+        return raw.headers["x-pointsman-route-reason"]
+
+    forms = ["industry:legal", "strategy:cost", "strategy:quality", "strategy:latency", "strategy:local"]
+    for stream in (False, True):
+        for form in forms:
+            assert reason(stream, model=form).startswith(form), form
+        chain = {"models": ["nobody", "demo-local", "auto"]}
+        assert reason(stream, model="demo-code", extra_body=chain) == "alias"
+        tagged = reason(stream, model="auto", metadata={"industry": "code"})
+        assert tagged == "industry:code", tagged
+
+
 def refused(kind, status, code, call):
     try:
         call()
@@ -82,7 +100,12 @@ def errors_map_to_classes(client):
     long = [{"role": "user", "content": "word " * 300_000}]
     refused(openai.BadRequestError, 400, "context_length_exceeded", lambda: create(model="auto", messages=long))
     refused(openai.APIStatusError, 413, "request_too_large", lambda: create(model="auto", messages=[{"role": "user", "content": "a" * 50_000_000}]))
-    refused(openai.InternalServerError, 501, "not_supported", lambda: create(model="strategy:cost", messages=USER))
+    refused(openai.BadRequestError, 400, "unknown_industry", lambda: create(model="industry:mining", messages=USER))
+    refused(openai.BadRequestError, 400, "invalid_model", lambda: create(model="strategy:best", messages=USER))
+    nothing = {"route": {"local_only": True, "require": ["tools"]}}
+    message = refused(openai.InternalServerError, 503, "nothing_eligible",
+                      lambda: create(model="auto", messages=USER, extra_body=nothing))
+    assert "not local" in message, message
 
 
 def main():
@@ -91,7 +114,8 @@ def main():
         server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=folder)
         failed = 0
         tests = [models_list, completion_by_name, auto_is_classified_and_explained, stream, stream_with_usage,
-                 stream_left_early, tools_and_parts, own_fields_through_extra_body, errors_map_to_classes]
+                 stream_left_early, tools_and_parts, own_fields_through_extra_body, every_form_is_answered,
+                 errors_map_to_classes]
         try:
             url = json.loads(server.stdout.readline())["url"]
             client = openai.OpenAI(base_url=url, api_key="none", max_retries=0, timeout=30)
