@@ -256,6 +256,20 @@ pub(crate) enum BenchWhat {
     Classifier(BenchClassifier),
     /// What routing policies would have earned on recorded outcomes, against baselines.
     Routing(BenchRouting),
+    /// The decision path in process: from the body of a request to its plan.
+    Latency(BenchLatency),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct BenchLatency {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Requests of each form.
+    #[arg(long, value_name = "N", default_value_t = 600, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
+    pub(crate) requests: usize,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use pointsman_types::{LatencyView, RequestFeatures, Task, Terms, Tokens};
+use pointsman_types::{LatencyView, Quality, RequestFeatures, Task, Terms, Tokens};
 
-use crate::{Candidate, Policy, Question, tasks};
+use crate::{Candidate, Evidence, Policy, Question, tasks};
 
 /// What is the same for all candidates of a request.
 pub(crate) struct Scorer<'a> {
@@ -71,6 +71,7 @@ impl<'a> Scorer<'a> {
 
     /// Expected quality and its deviation over the tasks, recorded outcomes blended in: `lambda = n / (n + kappa)` of
     /// their estimate and the rest of the catalog's belief.
+    #[inline]
     fn quality(&self, candidate: &Candidate) -> (f64, f64) {
         let (quality, sigma) = self.believed(candidate);
         let Some(estimate) = candidate.estimate else { return (quality, sigma) };
@@ -79,19 +80,17 @@ impl<'a> Scorer<'a> {
     }
 
     /// What the catalog and feedback say.
+    #[inline]
     fn believed(&self, candidate: &Candidate) -> (f64, f64) {
         let prior = &candidate.spec.quality;
-        let Some(evidence) = &candidate.evidence else {
-            return (dot(self.p, &prior.mu), dot(self.p, &prior.sigma));
-        };
-        let sum = |(mu, sigma): (f64, f64), (i, p): (usize, &f32)| {
-            let (m, s) = evidence.posterior(prior, i);
-            (mu + f64::from(*p) * m, sigma + f64::from(*p) * s)
-        };
-        self.p.iter().enumerate().fold((0.0, 0.0), sum)
+        match &candidate.evidence {
+            None => (dot(self.p, &prior.mu), dot(self.p, &prior.sigma)),
+            Some(evidence) => learned(self.p, evidence, prior),
+        }
     }
 
     /// Output tokens to expect: the mean over the tasks, within what client and model allow.
+    #[inline]
     pub(crate) fn output(&self, candidate: &Candidate) -> Tokens {
         Tokens(candidate.spec.max_output.map_or(self.output, |limit| limit.0.min(self.output)).max(1))
     }
@@ -109,6 +108,7 @@ impl<'a> Scorer<'a> {
     /// Time to the first token and to the whole answer, TTFT + (n - 1) TPOT, in milliseconds: medians, shrunk towards
     /// the priors while there are few samples. A backend that never streamed has no TTFT: its median total stands
     /// in for the whole.
+    #[inline]
     pub(crate) fn latency(&self, candidate: &Candidate) -> (f64, f64) {
         let (view, policy): (&LatencyView, _) = (&candidate.latency, self.policy);
         let ms = |d: Duration| d.as_secs_f64() * 1e3;
@@ -127,6 +127,16 @@ impl<'a> Scorer<'a> {
         let first = shrunk(view.ttft_p50, policy.prior_ttft_ms);
         (first, first + (output - 1.0) * shrunk(view.tpot_p50, policy.prior_tpot_ms))
     }
+}
+
+/// The catalog's belief with what outcomes taught.
+#[cold]
+fn learned(p: &[f32; Task::COUNT], evidence: &Evidence, prior: &Quality) -> (f64, f64) {
+    let sum = |(mu, sigma): (f64, f64), (i, p): (usize, &f32)| {
+        let (m, s) = evidence.posterior(prior, i);
+        (mu + f64::from(*p) * m, sigma + f64::from(*p) * s)
+    };
+    p.iter().enumerate().fold((0.0, 0.0), sum)
 }
 
 /// Time to the whole answer where nothing was observed, in milliseconds.
@@ -161,6 +171,7 @@ impl LogScale {
         Self { low, factor: 1.0 / (high / low).ln() }
     }
 
+    #[inline]
     fn place(&self, value: f64) -> f64 {
         if value <= self.low { 0.0 } else { (value / self.low).ln() * self.factor }
     }

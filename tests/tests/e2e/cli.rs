@@ -26,6 +26,7 @@ async fn every_command_has_help() {
         vec!["train", "--help"],
         vec!["bench", "classifier", "--help"],
         vec!["bench", "routing", "--help"],
+        vec!["bench", "latency", "--help"],
         vec!["embedder", "list", "--help"],
         vec!["embedder", "pull", "--help"],
         vec!["embedder", "use", "--help"],
@@ -190,4 +191,13 @@ async fn routing_is_measured_against_baselines() {
         let complaint = String::from_utf8_lossy(&refused.stderr).into_owned();
         assert!(!refused.status.success() && complaint.contains(said), "{complaint}");
     }
+}
+
+#[tokio::test]
+async fn the_decision_path_is_measured() {
+    let measured: Value =
+        serde_json::from_str(&text(&run(&["bench", "latency", "--requests", "12", "--json"]).await)).unwrap();
+    let forms: Vec<&str> = measured.as_array().unwrap().iter().map(|m| m["form"].as_str().unwrap()).collect();
+    assert_eq!(forms[0], "auto");
+    assert!(measured[0]["p50_us"].as_f64().unwrap() > 0.0 && measured[0]["requests"] == 12);
 }

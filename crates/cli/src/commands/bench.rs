@@ -1,6 +1,7 @@
 //! `pointsman bench classifier`.
 
 mod html;
+mod latency;
 mod routing;
 
 use std::{fs, path::Path, process::ExitCode};
@@ -24,6 +25,7 @@ pub(crate) fn run(args: &Bench) -> anyhow::Result<ExitCode> {
     match &args.what {
         BenchWhat::Classifier(args) => classifier(args),
         BenchWhat::Routing(args) => routing::run(args),
+        BenchWhat::Latency(args) => latency::run(args),
     }
 }
 
