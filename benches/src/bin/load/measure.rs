@@ -60,9 +60,10 @@ impl Bodies {
         let chat = |model: &str, text: &str, stream: bool| {
             post(&json!({ "model": model, "stream": stream, "messages": [{ "role": "user", "content": text }] }).to_string())
         };
-        let sure = "Write a Python function that reads a CSV file of orders, groups the rows by customer, sums the \
-                    amounts, and returns the ten largest customers as a list of tuples. Add type hints, a docstring, \
-                    and unit tests with pytest for an empty file and for a file with one row.";
+        // the fast tier has to be sure of it: after a training, see with `classifier.mode = "fast"` that it still is
+        let sure = "Write a Python class for a doubly linked list with methods to push, pop, insert after a node and \
+                    reverse in place. Add type hints and a docstring to every method, raise an IndexError on an empty \
+                    list, and write unit tests with pytest for an empty list, for one node and for a thousand nodes.";
         let unsure = "Our nightly job joins two tables of orders and refunds and since last week it runs four times \
                      longer than before. Explain what could cause that in PostgreSQL, how I would find out which of \
                      these it is, and write the query that shows the worst plans of the last seven days.";
