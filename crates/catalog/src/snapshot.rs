@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use pointsman_names::identify;
-use pointsman_types::{BackendState, ModelSpec};
+use pointsman_types::{BackendId, BackendKind, BackendState, ModelSpec};
 
 use crate::{CatalogSettings, Facts, glob, merge};
 
@@ -106,6 +106,12 @@ impl CatalogSnapshot {
     /// The backends, in the order of the configuration.
     pub fn backends(&self) -> &[BackendState] {
         &self.backends
+    }
+
+    /// What a backend speaks.
+    pub fn kind_of(&self, backend: &BackendId) -> BackendKind {
+        let state = self.backends.iter().find(|state| state.endpoint.id == *backend);
+        state.map_or(BackendKind::OpenAi, |state| state.endpoint.kind)
     }
 
     /// Counts the snapshots; a larger one is newer.

@@ -4,6 +4,7 @@
 //! itself, and so does a figure of an odd shape. No error quotes an answer: it may hold the key that was sent.
 
 mod anthropic;
+mod gemini;
 mod http;
 mod litellm;
 mod ollama;
@@ -75,6 +76,7 @@ pub(crate) async fn list(
             BackendKind::Ollama => ollama::list(&asker).await,
             BackendKind::Vllm => vllm::list(&asker).await,
             BackendKind::Anthropic => anthropic::list(&asker).await,
+            BackendKind::Gemini => gemini::list(&asker).await,
             BackendKind::OpenAi | BackendKind::OpenRouter | BackendKind::LlamaCpp => {
                 openai::list(&asker).await
             }
@@ -97,7 +99,9 @@ pub(crate) async fn probe(
         BackendKind::Vllm | BackendKind::LlamaCpp => "/health",
         BackendKind::LiteLlm => "/health/liveliness",
         BackendKind::Ollama => "/api/version",
-        BackendKind::OpenAi | BackendKind::OpenRouter | BackendKind::Anthropic => return None,
+        BackendKind::OpenAi | BackendKind::OpenRouter | BackendKind::Anthropic | BackendKind::Gemini => {
+            return None;
+        }
     };
     let asker = Asker { client, backend, max_bytes: 64 << 10 };
     let asked = timeout(deadline, asker.bytes(&asker.beside(route))).await;

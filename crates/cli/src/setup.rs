@@ -19,7 +19,6 @@ use crate::args::ConfigArgs;
 pub(crate) const FIRST_SYNC: Duration = Duration::from_millis(500);
 /// How long a command that shows models waits for their lists.
 pub(crate) const ONE_SYNC: Duration = Duration::from_secs(10);
-const MAX_ATTEMPTS: usize = 4;
 
 /// Standard output, where a closed pipe is no crash.
 pub(crate) fn say(text: &str) {
@@ -98,7 +97,10 @@ pub(crate) async fn engine(config: &Config, sync: Duration) -> anyhow::Result<En
         },
         dispatchers: DispatcherSettings::default(),
         request_timeout: config.server.request_timeout,
-        max_attempts: MAX_ATTEMPTS,
+        retries: config.retries,
+        breaker: config.breakers,
+        hedge: config.hedging,
+        load: config.server.load,
         ready_models: config.catalog.ready_models,
     };
     let engine = Engine::start(settings).await?;

@@ -4,7 +4,7 @@ use std::{collections::HashSet, time::Duration};
 
 use pointsman_catalog::CatalogBackend;
 use pointsman_types::{BackendId, BackendKind, Endpoint, ModelSpec};
-use pointsman_upstream::{Timeouts, UpstreamSettings};
+use pointsman_upstream::{Timeouts, UpstreamSettings, WireDialect};
 use secrecy::SecretString;
 
 use crate::{
@@ -37,11 +37,30 @@ pub struct BackendConfig {
     pub timeouts: Timeouts,
     /// The most requests in flight to it.
     pub max_concurrency: usize,
+    /// What it is spoken to in.
+    pub dialect: WireDialect,
+    /// The most that wait for a place.
+    pub max_waiting: usize,
+    /// Take a stream for whole that has a finish reason or `[DONE]`, but not both.
+    pub lenient_streams: bool,
+    /// A client's own `Authorization` goes to it in the place of ours.
+    pub own_keys: bool,
 }
 
 impl BackendConfig {
     /// Requests in flight to one backend where the configuration does not say.
     pub const MAX_CONCURRENCY: usize = 4096;
+    /// Requests that wait for a place there.
+    pub const MAX_WAITING: usize = 1024;
+
+    /// Ollama answers few at a time (`OLLAMA_NUM_PARALLEL`, 1 to 4 unless set) and lets the others wait where nobody
+    /// sees them: better here, where they may go elsewhere.
+    const fn max_concurrency_of(kind: BackendKind) -> usize {
+        match kind {
+            BackendKind::Ollama => 4,
+            _ => Self::MAX_CONCURRENCY,
+        }
+    }
 
     /// A backend with these models, the usual deadlines and no key.
     pub fn with_models(endpoint: Endpoint, models: Vec<ModelSpec>) -> Self {
@@ -50,6 +69,7 @@ impl BackendConfig {
 
     /// A backend that is asked for its models.
     pub(crate) fn discovered(endpoint: Endpoint, api_key: Option<SecretString>) -> Self {
+        let kind = endpoint.kind;
         Self {
             endpoint,
             api_key,
@@ -57,7 +77,11 @@ impl BackendConfig {
             accept: Vec::new(),
             models: Vec::new(),
             timeouts: Timeouts::default(),
-            max_concurrency: Self::MAX_CONCURRENCY,
+            max_concurrency: Self::max_concurrency_of(kind),
+            dialect: dialect_of(kind),
+            max_waiting: Self::MAX_WAITING,
+            lenient_streams: false,
+            own_keys: false,
         }
     }
 
@@ -77,6 +101,10 @@ impl BackendConfig {
             api_key: self.api_key.clone(),
             timeouts: self.timeouts,
             max_concurrency: self.max_concurrency,
+            dialect: self.dialect,
+            max_waiting: self.max_waiting,
+            lenient_streams: self.lenient_streams,
+            own_keys: self.own_keys,
             max_answer_bytes: MAX_ANSWER_BYTES,
             max_event_bytes: MAX_EVENT_BYTES,
         }
@@ -107,6 +135,10 @@ fn read(value: &Value<'_>, names: &mut HashSet<String>, environment: &Environmen
     let models = section.get("models");
     let timeouts = section.get("timeouts").map(|v| timeouts(&v)).unwrap_or_default();
     let max_concurrency = section.get("max_concurrency").and_then(|v| v.size(1..=100_000));
+    let dialect = section.get("dialect").and_then(|v| dialect(&v, kind));
+    let max_waiting = section.get("max_waiting").and_then(|v| v.size(0..=100_000));
+    let lenient_streams = section.get("lenient_streams").and_then(|v| v.boolean()).unwrap_or(false);
+    let own_keys = section.get("bring_your_own_key").and_then(|v| v.boolean()).unwrap_or(false);
     refuse_secrets(&mut section);
     section.finish();
     if !discover && models.is_none() && accept.is_empty() {
@@ -132,8 +164,22 @@ fn read(value: &Value<'_>, names: &mut HashSet<String>, environment: &Environmen
     }
     let models = models.map(|v| model::read_all(&v, &endpoint)).unwrap_or_default();
     (name.is_some() && kind.is_some() && base_url.is_some()).then(|| {
-        let max_concurrency = max_concurrency.unwrap_or(BackendConfig::MAX_CONCURRENCY);
-        let config = BackendConfig { endpoint, api_key, discover, accept, models, timeouts, max_concurrency };
+        let max_concurrency =
+            max_concurrency.unwrap_or_else(|| BackendConfig::max_concurrency_of(endpoint.kind));
+        let dialect = dialect.unwrap_or_else(|| dialect_of(endpoint.kind));
+        let config = BackendConfig {
+            endpoint,
+            api_key,
+            discover,
+            accept,
+            models,
+            timeouts,
+            max_concurrency,
+            dialect,
+            max_waiting: max_waiting.unwrap_or(BackendConfig::MAX_WAITING),
+            lenient_streams,
+            own_keys,
+        };
         FromFile { config, api_key_env }
     })
 }
@@ -158,18 +204,42 @@ fn kind(value: &Value<'_>) -> Option<BackendKind> {
         "openai" => Some(BackendKind::OpenAi),
         "llamacpp" => Some(BackendKind::LlamaCpp),
         "anthropic" => Some(BackendKind::Anthropic),
+        "gemini" => Some(BackendKind::Gemini),
         "litellm" => Some(BackendKind::LiteLlm),
         "ollama" => Some(BackendKind::Ollama),
         "vllm" => Some(BackendKind::Vllm),
         "openrouter" => Some(BackendKind::OpenRouter),
-        later @ "gemini" => {
-            value.fail(format!("the {later} dialect is not supported yet"));
-            None
-        }
         other => {
             value.fail(format!(
-                "unknown kind `{other}`; valid: openai, litellm, ollama, vllm, llamacpp, openrouter, anthropic"
+                "unknown kind `{other}`; valid: openai, litellm, ollama, vllm, llamacpp, openrouter, anthropic, gemini"
             ));
+            None
+        }
+    }
+}
+
+/// What a kind speaks where nothing else is said.
+const fn dialect_of(kind: BackendKind) -> WireDialect {
+    match kind {
+        BackendKind::Anthropic => WireDialect::Anthropic,
+        BackendKind::Gemini => WireDialect::Gemini,
+        BackendKind::Ollama => WireDialect::EitherOfOllama,
+        _ => WireDialect::OpenAi,
+    }
+}
+
+/// `openai` for the OpenAI routes that some kinds have beside their own; `native` for their own alone.
+fn dialect(value: &Value<'_>, kind: Option<BackendKind>) -> Option<WireDialect> {
+    match (value.text()?, kind?) {
+        ("openai", _) => Some(WireDialect::OpenAi),
+        ("native", BackendKind::Ollama) => Some(WireDialect::Ollama),
+        ("native", kind @ (BackendKind::Anthropic | BackendKind::Gemini)) => Some(dialect_of(kind)),
+        ("native", _) => {
+            value.fail("this kind has no dialect of its own: it speaks OpenAI's");
+            None
+        }
+        (other, _) => {
+            value.fail(format!("unknown dialect `{other}`; valid: openai, native"));
             None
         }
     }
@@ -182,6 +252,7 @@ fn address(section: &mut Section<'_>, kind: Option<BackendKind>) -> Option<Strin
         Some(BackendKind::Ollama) => Some("http://127.0.0.1:11434/v1"),
         Some(BackendKind::OpenRouter) => Some("https://openrouter.ai/api/v1"),
         Some(BackendKind::Anthropic) => Some("https://api.anthropic.com/v1"),
+        Some(BackendKind::Gemini) => Some("https://generativelanguage.googleapis.com/v1beta"),
         _ => None,
     };
     let value = match default {

@@ -27,6 +27,7 @@ pub(crate) fn normalise(kind: BackendKind, text: &str) -> Result<Arc<str>, Strin
     }
     let path = match kind {
         BackendKind::Ollama if !path.ends_with("/v1") => format!("{path}/v1"),
+        BackendKind::Gemini if path.is_empty() => "/v1beta".to_owned(),
         BackendKind::OpenRouter if path.is_empty() => "/api/v1".to_owned(),
         _ if path.is_empty() => "/v1".to_owned(),
         _ => path.to_owned(),

@@ -12,7 +12,7 @@ use pointsman_classifier::ClassifierSettings;
 use pointsman_decide::Policy;
 use pointsman_latency::LatencySettings;
 use pointsman_types::{Endpoint, ModelForm, ModelSpec};
-use pointsman_upstream::UpstreamSettings;
+use pointsman_upstream::{BreakerSettings, HedgeSettings, RetrySettings, UpstreamSettings};
 use secrecy::SecretString;
 use toml::de::DeTable;
 
@@ -21,12 +21,13 @@ use crate::{
     backend::{self, BackendConfig, FromFile},
     classes, detect,
     environment::Environment,
+    keys::{self, KeyConfig},
     memory::{self, LearningConfig, SessionConfig},
     policy,
     problem::{ConfigError, Origin, Problem, Severity},
     reader::Section,
     report::Report,
-    rules,
+    resilience, rules,
     server::{self, ServerConfig},
     tuning::{self, CatalogConfig},
 };
@@ -85,6 +86,14 @@ pub struct Config {
     pub latency: LatencySettings,
     /// Limits of the HTTP face.
     pub server: ServerConfig,
+    /// Who may ask; nobody is asked for a key where there is none.
+    pub keys: Vec<KeyConfig>,
+    /// How often a request is tried.
+    pub retries: RetrySettings,
+    /// When a model is passed over.
+    pub breakers: BreakerSettings,
+    /// Second attempts beside slow first ones.
+    pub hedging: HedgeSettings,
     /// What opens the admin routes: `POINTSMAN_ADMIN_KEY`. Without it they are closed.
     pub admin_key: Option<SecretString>,
     /// Facts worth a line in the log at the start.
@@ -192,7 +201,19 @@ impl Config {
         let classifier =
             root.get("classifier").map(|v| tuning::read_classifier(&v, folder)).unwrap_or_default();
         let catalog = root.get("catalog").map(|v| tuning::read_catalog(&v, folder)).unwrap_or_default();
-        let server = root.get("server").map(|v| server::read(&v)).unwrap_or_default();
+        let server = root.get("server").map(|v| server::read(&v, folder)).unwrap_or_default();
+        let mut keys = server.keys.clone();
+        if let Some(value) = root.get("keys") {
+            for key in keys::read(&value, &sources.environment) {
+                if keys.iter().any(|known| known.name == key.name) {
+                    value.fail(format!("the key `{}` is in the hash file too", key.name));
+                }
+                keys.push(key);
+            }
+        }
+        let retries = root.get("retries").map(|v| resilience::read_retries(&v)).unwrap_or_default();
+        let breakers = root.get("breakers").map(|v| resilience::read_breakers(&v)).unwrap_or_default();
+        let hedging = root.get("hedging").map(|v| resilience::read_hedging(&v)).unwrap_or_default();
         let mut policy = policy;
         let mut classifier = classifier;
         if let Some(value) = root.get("classes") {
@@ -229,6 +250,10 @@ impl Config {
             catalog,
             latency: LatencySettings::default(),
             server,
+            keys,
+            retries,
+            breakers,
+            hedging,
             notes: Vec::new(),
             warnings: Vec::new(),
         }

@@ -32,7 +32,7 @@ enum Url {
     Fixed(&'static str),
 }
 
-const KNOWN: [Known; 6] = [
+const KNOWN: [Known; 7] = [
     Known {
         name: "ollama",
         kind: BackendKind::Ollama,
@@ -72,6 +72,14 @@ const KNOWN: [Known; 6] = [
         trigger: "ANTHROPIC_API_KEY",
         url: Url::Variable("ANTHROPIC_BASE_URL", "https://api.anthropic.com/v1"),
         key: Some("ANTHROPIC_API_KEY"),
+        local: false,
+    },
+    Known {
+        name: "gemini",
+        kind: BackendKind::Gemini,
+        trigger: "GEMINI_API_KEY",
+        url: Url::Variable("GEMINI_BASE_URL", "https://generativelanguage.googleapis.com/v1beta"),
+        key: Some("GEMINI_API_KEY"),
         local: false,
     },
     Known {

@@ -1,14 +1,21 @@
 //! `[server]`: the limits of the HTTP face.
 
-use std::time::Duration;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use pointsman_upstream::LoadSettings;
 
 use crate::{
+    keys::{KeyConfig, read_keys_file},
     reader::{Section, Value},
+    resilience::read_load,
     tuning::{DAY, MILLISECOND, SECOND},
 };
 
 /// Limits of the HTTP server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerConfig {
     /// The longest request body that is read, in bytes.
     pub body_limit_bytes: usize,
@@ -23,6 +30,16 @@ pub struct ServerConfig {
     pub header_read_timeout: Duration,
     /// How long a client may leave written bytes unread.
     pub write_timeout: Duration,
+    /// What is under way at once.
+    pub load: LoadSettings,
+    /// A client that waits for the first event of its stream hears from us this often.
+    pub keep_alive: Duration,
+    /// The longest head of a request, in bytes.
+    pub max_header_bytes: usize,
+    /// The hash file of the gateway keys.
+    pub keys_file: Option<PathBuf>,
+    /// The gateway keys of that file.
+    pub keys: Vec<KeyConfig>,
 }
 
 impl Default for ServerConfig {
@@ -34,12 +51,18 @@ impl Default for ServerConfig {
             max_connections: 4096,
             header_read_timeout: Duration::from_mins(1),
             write_timeout: Duration::from_mins(1),
+            load: LoadSettings::default(),
+            keep_alive: Duration::from_secs(10),
+            max_header_bytes: 64 << 10,
+            keys_file: None,
+            keys: Vec::new(),
         }
     }
 }
 
 /// Reads the section over the defaults.
-pub(crate) fn read(value: &Value<'_>) -> ServerConfig {
+/// `folder` is where the file is: relative paths start there.
+pub(crate) fn read(value: &Value<'_>, folder: &Path) -> ServerConfig {
     let mut server = ServerConfig::default();
     let Some(mut section) = value.section() else { return server };
     size(&mut section, "body_limit_bytes", 1024, 1 << 30, &mut server.body_limit_bytes);
@@ -49,8 +72,16 @@ pub(crate) fn read(value: &Value<'_>) -> ServerConfig {
     time(&mut section, "grace", Duration::ZERO, &mut server.grace);
     time(&mut section, "header_read_timeout", MILLISECOND * 100, &mut server.header_read_timeout);
     time(&mut section, "write_timeout", MILLISECOND * 100, &mut server.write_timeout);
-    for key in ["keys", "admin_key", "admin_key_env"] {
-        section.refuse(key, "not supported yet: this version has no keys, bind it to a trusted network only");
+    time(&mut section, "keep_alive", MILLISECOND * 100, &mut server.keep_alive);
+    size(&mut section, "max_header_bytes", 8 << 10, 1 << 20, &mut server.max_header_bytes);
+    server.load = read_load(&mut section);
+    if let Some((path, keys)) = section.get("keys_file").and_then(|v| read_keys_file(&v, folder)) {
+        server.keys_file = Some(path);
+        server.keys = keys;
+    }
+    section.refuse("keys", "gateway keys are `[[keys]]` tables, or the hash file that `keys_file` names");
+    for key in ["admin_key", "admin_key_env"] {
+        section.refuse(key, "the admin key is in the environment variable POINTSMAN_ADMIN_KEY");
     }
     section.finish();
     server

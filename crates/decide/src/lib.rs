@@ -167,7 +167,7 @@ impl Plan {
     }
 
     fn first_reason(&mut self, entry: &Entry<'_>, first: &order::Scored, pool: &Pool) -> RouteReason {
-        let reachable = !pool.candidates[first.candidate as usize].unreachable;
+        let reachable = pool.candidates[first.candidate as usize].is_there();
         match (&entry.reason_else, entry.list) {
             (Some(other), Some(list)) if first.place == UNLISTED => {
                 let none = if list.is_empty() {
@@ -180,8 +180,10 @@ impl Plan {
             }
             _ => {
                 if !reachable {
-                    self.notes
-                        .push("no backend of those that fit could be reached at the last sync".to_owned());
+                    self.notes.push(
+                        "no backend of those that fit is well at the moment: this is the last resort"
+                            .to_owned(),
+                    );
                 }
                 entry.reason.clone()
             }

@@ -103,14 +103,16 @@ fn ordered(value: f64) -> u64 {
 
 /// What comes before the score, smaller first: reachable, place, clearing the bar.
 fn rank(scored: &Scored, entry: &Entry<'_>, candidates: &[Candidate]) -> u64 {
-    let unreachable = u64::from(candidates[scored.candidate as usize].unreachable);
+    let candidate = &candidates[scored.candidate as usize];
+    // who rests may be back at any moment, who cannot be reached was not there at the last look
+    let away = u64::from(candidate.unreachable) << 1 | u64::from(candidate.resting);
     let place = match scored.place {
         UNLISTED => u64::from(UNLISTED),
         _ if !entry.list_order => 0,
         place => u64::from(place),
     };
     let below = u64::from(scored.terms.clears_bar == Some(false));
-    unreachable << 40 | place << 1 | below
+    away << 40 | place << 1 | below
 }
 
 /// Equal scores are told apart by the exact figures that the scales flatten.
@@ -128,7 +130,7 @@ pub(crate) fn by_name(a: &ModelSpec, b: &ModelSpec) -> Ordering {
 fn current_of(mut kept: impl Iterator<Item = u32>, question: &Question<'_>) -> Option<u32> {
     let session = question.session?;
     let is_it =
-        |c: &Candidate| c.spec.id == session.model && c.spec.backend == session.backend && !c.unreachable;
+        |c: &Candidate| c.spec.id == session.model && c.spec.backend == session.backend && c.is_there();
     kept.find(|n| is_it(&question.pool.candidates[*n as usize]))
 }
 
@@ -176,7 +178,7 @@ fn default_at(order: &Order, question: &Question<'_>) -> Option<usize> {
     let first = &pool.candidates[order.at(0).candidate as usize];
     let fits = |s: &Scored| {
         let candidate = &pool.candidates[s.candidate as usize];
-        members.contains(&s.candidate) && candidate.unreachable == first.unreachable
+        members.contains(&s.candidate) && candidate.is_there() == first.is_there()
     };
     order.iter().position(fits)
 }
@@ -203,7 +205,7 @@ fn explore(order: &mut Order, question: &Question<'_>) -> (Settled, Option<f64>)
         return (Settled::Score, None);
     }
     let best = order.at(0);
-    let reachable = |s: &Scored| !question.pool.candidates[s.candidate as usize].unreachable;
+    let reachable = |s: &Scored| question.pool.candidates[s.candidate as usize].is_there();
     let near = |s: &&Scored| s.terms.utility >= best.terms.utility - policy.explore_margin && reachable(s);
     let arms = order.iter().take(MOST_ARMS).take_while(near).count();
     if arms < 2 {

@@ -15,6 +15,8 @@ pub struct Candidate {
     pub latency: LatencyView,
     /// Its backend could not be reached at the last sync, or no longer lists it: a last resort.
     pub unreachable: bool,
+    /// It failed too often of late, or is over its rate limit: passed over while there is another.
+    pub resting: bool,
     /// What feedback and outcomes say of its quality, where anything does.
     pub evidence: Option<Arc<Evidence>>,
     /// What recorded outcomes of prompts like this one say, where any do.
@@ -25,7 +27,12 @@ impl Candidate {
     /// A candidate of a backend in this state.
     pub fn new(spec: Arc<ModelSpec>, latency: LatencyView, health: &Health) -> Self {
         let unreachable = matches!(health, Health::Unreachable { .. }) || spec.about.stale_since.is_some();
-        Self { spec, latency, unreachable, evidence: None, estimate: None }
+        Self { spec, latency, unreachable, resting: false, evidence: None, estimate: None }
+    }
+
+    /// Whether it may be asked before those that are a last resort.
+    pub(crate) const fn is_there(&self) -> bool {
+        !self.unreachable && !self.resting
     }
 
     pub(crate) fn is_named(&self, name: &str) -> bool {

@@ -4,6 +4,7 @@
 //! models"); Ollama reads `max_tokens` only (its "OpenAI compatibility" page); a model that does not think has no
 //! use for `reasoning_effort`; and no model writes more than its limit. Anything else passes through.
 
+use pointsman_dialects::Takes;
 use pointsman_protocol::{Adaptation, ChatRequest, Parameter};
 use pointsman_types::{BackendKind, ModelSpec};
 
@@ -44,6 +45,18 @@ pub(crate) fn adaptations(request: &ChatRequest<'_>, spec: &ModelSpec, kind: Bac
         }
     }
     changes
+}
+
+/// What a backend of this kind takes of the extensions that clients of other dialects bring.
+pub(crate) const fn takes(kind: BackendKind) -> Takes {
+    match kind {
+        // those that speak Anthropic's dialect, or translate into it
+        BackendKind::Anthropic | BackendKind::Gemini | BackendKind::LiteLlm => Takes::All,
+        BackendKind::OpenRouter => Takes::CacheControl,
+        BackendKind::OpenAi | BackendKind::Ollama | BackendKind::Vllm | BackendKind::LlamaCpp => {
+            Takes::Nothing
+        }
+    }
 }
 
 /// A parameter under another name; where that stands in the request already, it is the one that counts.

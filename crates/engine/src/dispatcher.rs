@@ -34,7 +34,7 @@ pub(crate) struct Answer {
     pub(crate) why_not: Option<WhyNot>,
 }
 
-pub(crate) struct DispatcherMsg(pub(crate) Box<Ask>, pub(crate) Reply<Result<Answer, NoRoute>>);
+pub(crate) struct DispatcherMsg(pub(crate) Arc<Ask>, pub(crate) Reply<Result<Answer, NoRoute>>);
 
 pub(crate) type DispatcherHandle = ActorHandle<DispatcherMsg>;
 

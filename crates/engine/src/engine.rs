@@ -10,29 +10,35 @@ use std::{
     time::Duration,
 };
 
-use pointsman_actors::{QueueStats, Supervisor};
+use bytes::Bytes;
+use pointsman_actors::{CallError, QueueStats, Supervisor};
 use pointsman_catalog::{CatalogHandle, CatalogSnapshot};
 use pointsman_classifier::{ArtifactSource, Classifier, ClassifierHandle, Device, EmbedderInfo};
-use pointsman_decide::{WhyNot, is_open};
+use pointsman_decide::{Signals, WhyNot, is_open};
+use pointsman_dialects::without_extensions;
 use pointsman_latency::LatencyRegistry;
-use pointsman_protocol::ChatRequest;
+use pointsman_protocol::{ChatRequest, EmbeddingsRequest};
 use pointsman_types::{
-    BackendKind, Classification, Decision, ModelForm, ModelSpec, NoRoute, RequestId, RouteRequest,
+    Classification, Decision, ModelForm, ModelSpec, NoRoute, Priority, RequestId, RouteRequest,
 };
-use pointsman_upstream::Transport;
+use pointsman_upstream::{Gate, Operation, Pass};
 use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::{
-    ChatReply, EngineError, FeedbackError, Metrics, ReplyMeta,
+    Caller, ChatReply, EngineError, FeedbackError, Metrics, ReplyBody, ReplyMeta,
+    adapt::{adaptations, takes},
     attempt::Recorder,
-    dispatcher::{Ask, DispatcherHandle, DispatcherMsg},
-    execute::{Plan, execute},
+    dispatcher::{Answer, Ask, DispatcherHandle, DispatcherMsg},
+    execute::{Means, Plan, execute},
     gather::Gatherer,
-    outcomes::Outcomes,
-    resolve::resolve,
+    outcomes::{Estimates, Outcomes},
+    resolve::{follow_aliases, resolve},
     sessions::{SessionKey, Sessions},
 };
+
+/// When to ask again who found no place.
+const BUSY: Duration = Duration::from_secs(1);
 
 /// A running engine. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -47,7 +53,8 @@ pub(crate) struct Inner {
     pub(crate) classifier: ClassifierHandle,
     pub(crate) outcomes: Option<Arc<Outcomes>>,
     pub(crate) dispatchers: Vec<DispatcherHandle>,
-    pub(crate) transport: Transport,
+    pub(crate) means: Means,
+    pub(crate) admission: Gate,
     pub(crate) recorder: Recorder,
     pub(crate) gatherer: Gatherer,
     pub(crate) sessions: Arc<Sessions>,
@@ -61,7 +68,6 @@ pub(crate) struct Limits {
     pub(crate) classify: Duration,
     pub(crate) decide: Duration,
     pub(crate) request: Duration,
-    pub(crate) max_attempts: usize,
     pub(crate) ready_models: usize,
     /// What encoders run on.
     pub(crate) device: Device,
@@ -101,6 +107,27 @@ pub struct Routed {
     pub elapsed_us: u64,
 }
 
+impl Routed {
+    fn new(
+        id: &RequestId,
+        request: RouteRequest,
+        answer: Answer,
+        session: SessionKey,
+        prompt: u64,
+        started: Instant,
+    ) -> Self {
+        Self {
+            request_id: id.clone(),
+            request,
+            decision: Arc::new(answer.decision),
+            why_not: answer.why_not,
+            session,
+            prompt,
+            elapsed_us: started.elapsed().as_micros() as u64,
+        }
+    }
+}
+
 impl Engine {
     /// A new id for a request, unique within this process.
     pub fn request_id(&self) -> RequestId {
@@ -109,46 +136,96 @@ impl Engine {
     }
 
     /// Answers a chat request. Requests of one `session` meet the same dispatcher.
-    pub async fn chat(
+    pub async fn chat(&self, id: &RequestId, body: &[u8], caller: &Caller) -> Result<ChatReply, EngineError> {
+        let started = Instant::now();
+        let request = ChatRequest::parse(body)?;
+        let admitted = self.admit(caller.priority, started).await?;
+        let routed = self.route(id, &request, caller, None, started).await?;
+        let catalog = self.catalog();
+        let body_for = |spec: &ModelSpec| {
+            let kind = catalog.kind_of(&spec.backend);
+            let changes = adaptations(&request, spec, kind);
+            let body = request.body_for(&spec.upstream_id, &changes);
+            let mut told: Vec<String> = changes.iter().map(ToString::to_string).collect();
+            if !caller.extended {
+                return (body, told);
+            }
+            let (body, dropped) = without_extensions(&body, takes(kind));
+            told.extend(dropped.into_iter().map(|what| format!("dropped {what}")));
+            (body.into(), told)
+        };
+        let reply = self.execute(&routed, Operation::Chat, &body_for, caller, admitted, started).await?;
+        self.remember(&routed, &reply.meta.spec);
+        Ok(reply)
+    }
+
+    /// Answers a request for embeddings.
+    pub async fn embeddings(
         &self,
         id: &RequestId,
         body: &[u8],
-        session: Option<&str>,
+        caller: &Caller,
     ) -> Result<ChatReply, EngineError> {
         let started = Instant::now();
+        let request = EmbeddingsRequest::parse(body)?;
+        let admitted = self.admit(caller.priority, started).await?;
+        let mut resolved = request.route();
+        follow_aliases(&mut resolved.forms, &self.inner.gatherer.aliases);
+        let session = SessionKey(self.inner.hasher.hash_one(id.as_str()));
+        let answer = self.ask(id, &resolved, Signals::default(), None, session, None).await?;
+        let routed = Routed::new(id, resolved, answer, session, 0, started);
+        let body_for = |spec: &ModelSpec| (request.body_for(&spec.upstream_id), Vec::new());
+        self.execute(&routed, Operation::Embeddings, &body_for, caller, admitted, started).await
+    }
+
+    /// A place among the requests that are worked on.
+    async fn admit(&self, priority: Priority, started: Instant) -> Result<Pass, EngineError> {
+        let wait = self.inner.means.queue.min(self.inner.limits.request);
+        let admitted = self.inner.admission.enter(priority, started + wait).await;
+        admitted.map_err(|_| EngineError::Busy { retry_after: BUSY })
+    }
+
+    async fn execute(
+        &self,
+        routed: &Routed,
+        operation: Operation,
+        body_for: &(dyn Fn(&ModelSpec) -> (Bytes, Vec<String>) + Sync),
+        caller: &Caller,
+        admitted: Pass,
+        started: Instant,
+    ) -> Result<ChatReply, EngineError> {
         let inner = &self.inner;
-        let request = ChatRequest::parse(body)?;
-        let routed = self.route(id, &request, session, None, started).await?;
         let overhead = started.elapsed();
         inner.recorder.metrics.overhead(overhead.as_secs_f64());
-        let limits = &inner.limits;
-        let catalog = self.catalog();
-        let kind = |spec: &ModelSpec| {
-            let state = catalog.backends().iter().find(|b| b.endpoint.id == spec.backend);
-            state.map_or(BackendKind::OpenAi, |state| state.endpoint.kind)
-        };
+        let features = &routed.request.features;
         let plan = Plan {
-            kind: &kind,
-            request: &request,
-            request_id: id,
-            stream: routed.request.features.stream,
+            operation,
+            body_for,
+            caller,
+            request_id: &routed.request_id,
             decision: &routed.decision,
-            max_attempts: limits.max_attempts,
+            stream: features.stream,
+            input: features.input_tokens,
             started,
-            timeout: limits.request,
+            timeout: inner.limits.request,
         };
-        let executed = execute(&inner.transport, &inner.recorder, &plan).await?;
-        self.remember(&routed, &executed.spec);
+        let executed = execute(&inner.means, &inner.recorder, &plan).await?;
         let meta = ReplyMeta {
-            request_id: routed.request_id,
+            request_id: routed.request_id.clone(),
             spec: executed.spec,
-            decision: routed.decision,
+            decision: Arc::clone(&routed.decision),
             attempts: executed.attempts,
             cost: executed.cost,
             changes: executed.changes,
+            hedged: executed.hedged,
+            backend_request_id: executed.backend_request_id,
             overhead_us: overhead.as_micros() as u64,
         };
-        Ok(ChatReply { meta, body: executed.body })
+        let mut body = executed.body;
+        if let ReplyBody::Stream(stream) = &mut body {
+            stream.hold(admitted);
+        }
+        Ok(ChatReply { meta, body })
     }
 
     /// Decides a chat request and sends it nowhere; says what would have to change for `why_not` to win.
@@ -156,11 +233,11 @@ impl Engine {
         &self,
         id: &RequestId,
         body: &[u8],
-        session: Option<&str>,
+        caller: &Caller,
         why_not: Option<&str>,
     ) -> Result<Routed, EngineError> {
         let started = Instant::now();
-        self.route(id, &ChatRequest::parse(body)?, session, why_not, started).await
+        self.route(id, &ChatRequest::parse(body)?, caller, why_not, started).await
     }
 
     /// Who answered is who goes on with a conversation; an answer whose prompt comes again was of no use.
@@ -196,7 +273,7 @@ impl Engine {
         &self,
         id: &RequestId,
         request: &ChatRequest<'_>,
-        session: Option<&str>,
+        caller: &Caller,
         why_not: Option<&str>,
         started: Instant,
     ) -> Result<Routed, EngineError> {
@@ -206,33 +283,44 @@ impl Engine {
         // a named model has no choice to remember, and its conversation is not looked at
         let open = is_open(&resolved);
         let session = if open {
-            inner.sessions.key(session, &resolved.options, request)
+            inner.sessions.key(caller.session.as_deref(), &resolved.options, request)
         } else {
             SessionKey(inner.hasher.hash_one(id.as_str()))
         };
+        let estimates = self.estimates(request, &signals).await;
+        let answer = self.ask(id, &resolved, signals, estimates, session, why_not).await?;
+        let prompt = if open { inner.sessions.digest(&request.prompt()) } else { 0 };
+        Ok(Routed::new(id, resolved, answer, session, prompt, started))
+    }
+
+    /// Asks a dispatcher, once more where it ended with the question: a decision changes nothing.
+    async fn ask(
+        &self,
+        id: &RequestId,
+        request: &RouteRequest,
+        signals: Signals,
+        estimates: Option<Estimates>,
+        session: SessionKey,
+        why_not: Option<&str>,
+    ) -> Result<Answer, EngineError> {
+        let inner = &self.inner;
         let dispatcher = &inner.dispatchers[(session.0 % inner.dispatchers.len() as u64) as usize];
         let deadline = Instant::now() + inner.limits.decide;
-        let estimates = self.estimates(request, &signals).await;
-        let ask = Box::new(Ask {
-            request: resolved.clone(),
+        let ask = Arc::new(Ask {
+            request: request.clone(),
             estimates,
             signals,
             session,
             seed: inner.hasher.hash_one(id.as_str()),
             why_not: why_not.map(str::to_owned),
         });
-        let answer = dispatcher.ask(deadline, |reply| DispatcherMsg(ask, reply)).await;
+        let mut answer = dispatcher.ask(deadline, |reply| DispatcherMsg(Arc::clone(&ask), reply)).await;
+        if matches!(answer, Err(CallError::Dropped)) {
+            answer = dispatcher.ask(deadline, |reply| DispatcherMsg(Arc::clone(&ask), reply)).await;
+        }
         let answer = answer.map_err(|error| EngineError::Actor { actor: "dispatcher", error })??;
         inner.recorder.metrics.decision(&answer.decision);
-        Ok(Routed {
-            request_id: id.clone(),
-            request: resolved,
-            decision: Arc::new(answer.decision),
-            why_not: answer.why_not,
-            session,
-            prompt: if open { inner.sessions.digest(&request.prompt()) } else { 0 },
-            elapsed_us: started.elapsed().as_micros() as u64,
-        })
+        Ok(answer)
     }
 
     /// Classifies texts, in order. `deadline` is for all of them.
@@ -299,6 +387,10 @@ impl Engine {
 
     /// The counters in the text format of Prometheus.
     pub fn metrics_text(&self) -> String {
+        let inner = &self.inner;
+        inner.means.breakers.prune();
+        let breakers = inner.means.breakers.levels();
+        inner.recorder.metrics.loads(inner.means.transport.loads(), inner.admission.load(), &breakers);
         let changes = self.inner.catalog.changes();
         let counts = (self.inner.sessions.len(), self.inner.recorder.latency.dropped());
         self.inner.recorder.metrics.encode(self.catalog().backends(), &self.queues(), changes, counts)

@@ -53,6 +53,24 @@ pub enum EngineError {
         /// The longest `Retry-After` where every failure was a rate limit.
         retry_after: Option<Duration>,
     },
+    /// Every backend that could be asked is at its limit of requests in flight, or the gateway is.
+    #[error("overloaded: no place became free in time")]
+    Busy {
+        /// When to ask again.
+        retry_after: Duration,
+    },
+    /// Every provider that could be asked has said that it is over its rate limit.
+    #[error("rate limited: no backend may be asked before its limit resets")]
+    Limited {
+        /// When the first of them resets.
+        retry_after: Duration,
+    },
+    /// Every backend that could be asked has failed too often, and is being tried already.
+    #[error("every backend that could answer has failed too often; one is being tried")]
+    Resting {
+        /// When the first of them may be asked again.
+        retry_after: Duration,
+    },
     /// The backend says that the request itself is at fault.
     #[error("{backend} refused the request: {message}")]
     Refused {
@@ -100,6 +118,9 @@ impl EngineError {
             Self::Actor { .. } => "overloaded",
             Self::AllFailed { .. } => "all_failed",
             Self::Refused { .. } => "refused",
+            Self::Busy { .. } => "busy",
+            Self::Limited { .. } => "limited",
+            Self::Resting { .. } => "resting",
             Self::Deadline { .. } => "deadline",
             Self::Start(_) | Self::Classifier(_) | Self::Upstream(_) => "start",
             Self::Unclassified { .. } => "unclassified",

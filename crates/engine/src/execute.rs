@@ -1,19 +1,45 @@
 //! The plan, tried in order until a backend answers.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
-use pointsman_protocol::{Adaptation, ChatRequest, Usage};
-use pointsman_types::{BackendKind, Decision, MicroUsd, ModelSpec, Outcome, RequestId, Tokens};
-use pointsman_upstream::{AttemptError, Reply, Transport};
-
-use tokio::time::{Instant, timeout_at};
+use bytes::Bytes;
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use http::HeaderValue;
+use pointsman_protocol::Usage;
+use pointsman_types::{Decision, MicroUsd, ModelSpec, Outcome, RequestId, Tokens};
+use pointsman_upstream::{
+    AttemptError, BreakerSettings, Call, HedgeSettings, Operation, Pass, Reply, ReplyBody as Answered,
+    RetrySettings, Transport,
+};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::{
-    EngineError, FailedAttempt, ReplyBody, ReplyStream,
-    adapt::adaptations,
-    attempt::{Attempt, Recorder},
+    Caller, EngineError, FailedAttempt, ReplyBody, ReplyStream,
+    attempt::{Attempt, Ending, Recorder, Start},
+    breakers::{Breaker, Breakers},
+    budget::RetryBudget,
+    circuit::Passage,
     learning::Pupil,
+    queue::Queue,
 };
+
+/// What attempts are made with.
+#[derive(Debug)]
+pub(crate) struct Means {
+    pub(crate) transport: Transport,
+    pub(crate) breakers: Breakers,
+    pub(crate) breaker: BreakerSettings,
+    pub(crate) retries: RetrySettings,
+    pub(crate) budget: RetryBudget,
+    pub(crate) hedge: HedgeSettings,
+    /// How long a request waits for a place where every backend is at its limit.
+    pub(crate) queue: Duration,
+}
 
 /// Who answered, and what.
 pub(crate) struct Executed {
@@ -21,79 +47,148 @@ pub(crate) struct Executed {
     pub(crate) attempts: usize,
     pub(crate) cost: Option<MicroUsd>,
     /// What was changed in the request for this model.
-    pub(crate) changes: Vec<Adaptation>,
+    pub(crate) changes: Vec<String>,
+    pub(crate) hedged: bool,
+    pub(crate) backend_request_id: Option<HeaderValue>,
     pub(crate) body: ReplyBody,
 }
 
 /// What is to be tried, and how long.
 pub(crate) struct Plan<'a> {
-    pub(crate) request: &'a ChatRequest<'a>,
-    pub(crate) stream: bool,
-    /// What the backend of a model speaks.
-    pub(crate) kind: &'a (dyn Fn(&ModelSpec) -> BackendKind + Sync),
+    pub(crate) operation: Operation,
+    /// The body for a model, and what was changed in it.
+    pub(crate) body_for: &'a (dyn Fn(&ModelSpec) -> (Bytes, Vec<String>) + Sync),
+    pub(crate) caller: &'a Caller,
     pub(crate) request_id: &'a RequestId,
     pub(crate) decision: &'a Decision,
-    pub(crate) max_attempts: usize,
+    pub(crate) stream: bool,
+    /// The input, as we estimate it.
+    pub(crate) input: Tokens,
     /// When the request came in; its first content is due `timeout` later, over all attempts.
     pub(crate) started: Instant,
     pub(crate) timeout: Duration,
 }
 
-/// Tries candidates in order. Until one of them has sent content nothing has reached the client, so each
-/// failure that is not the request's own fault moves on to the next.
+/// A candidate whose turn it is.
+pub(crate) struct Turn {
+    pub(crate) spec: Arc<ModelSpec>,
+    pub(crate) breaker: Breaker,
+    pub(crate) passage: Passage,
+    pub(crate) place: Pass,
+}
+
+type Tried = (Attempt, Vec<String>, Option<Result<Reply, AttemptError>>);
+type Running<'a> = FuturesUnordered<Pin<Box<dyn Future<Output = Tried> + Send + 'a>>>;
+
+/// Tries candidates in order. Until one of them has sent content nothing has reached the client, so each failure
+/// that is not the request's own fault moves on to the next.
 pub(crate) async fn execute(
-    transport: &Transport,
+    means: &Means,
     recorder: &Recorder,
     plan: &Plan<'_>,
 ) -> Result<Executed, EngineError> {
-    let mut failed = Vec::new();
-    let mut waits = Vec::new();
-    for ranked in plan.decision.candidates.iter().take(plan.max_attempts.max(1)) {
-        let spec = &ranked.spec;
-        let changes = adaptations(plan.request, spec, (plan.kind)(spec));
-        let body = plan.request.body_for(&spec.upstream_id, &changes);
-        let pupil = recorder.learned.is_on().then(|| Pupil::new(plan.request_id, spec, plan.decision));
-        let mut attempt = Attempt::begin(recorder, spec, plan.stream, pupil);
-        let answer = transport.chat(&spec.backend, spec.id.as_str(), body, plan.stream);
-        let Ok(answer) = timeout_at(plan.started + plan.timeout, answer).await else {
-            // the backend was late; the client is still there
-            attempt.end(Outcome::Timeout, Usage::default(), None);
-            return Err(EngineError::Deadline { after: plan.timeout });
-        };
-        match answer {
-            Ok(reply) => return Ok(Executed { changes, ..finish(reply, attempt, spec, failed.len() + 1) }),
-            Err(error) => {
-                attempt.end(error.outcome, Usage::default(), None);
-                let elapsed = attempt.elapsed();
-                tracing::warn!(model = %spec.id, backend = %spec.backend, ?elapsed, %error, "attempt failed");
-                if !error.may_retry_elsewhere() {
-                    return Err(refused(spec, error));
+    means.budget.request();
+    let won = Arc::new(AtomicBool::new(false));
+    let end = plan.started + plan.timeout;
+    let mut queue = Queue::new(means, recorder, plan);
+    let mut running = Running::new();
+    let mut hedge = None;
+    let mut hedged = false;
+    loop {
+        if running.is_empty() {
+            let Ok(turn) = timeout_at(end, queue.next()).await else {
+                return Err(EngineError::Deadline { after: plan.timeout });
+            };
+            let Some(turn) = turn else { return Err(queue.verdict()) };
+            hedge = queue.hedge_at(&turn);
+            running.push(start(means, recorder, plan, turn, &won));
+        }
+        tokio::select! {
+            biased;
+            Some((mut attempt, changes, answer)) = running.next() => match answer {
+                // the backend was late; the client is still there
+                None => {
+                    attempt.end(Outcome::Timeout, Ending::default());
+                    return Err(EngineError::Deadline { after: plan.timeout });
                 }
-                waits.push(if error.outcome == Outcome::RateLimited { error.retry_after } else { None });
-                failed.push(FailedAttempt {
-                    model: spec.id.clone(),
-                    backend: spec.backend.clone(),
-                    outcome: error.outcome,
-                    message: error.message,
-                });
+                Some(Ok(reply)) => {
+                    let attempts = queue.failed.len() + 1 + running.len();
+                    return Ok(Executed { attempts, hedged, ..finish(reply, attempt, changes) });
+                }
+                Some(Err(error)) => queue.failed(attempt, error)?,
+            },
+            () = at(hedge) => {
+                hedge = None;
+                if let Some(turn) = queue.pick() {
+                    hedged = true;
+                    running.push(start(means, recorder, plan, turn, &won));
+                }
             }
         }
     }
-    Err(EngineError::AllFailed { retry_after: shortest_wait(&failed, &waits), attempts: failed })
 }
 
-fn finish(reply: Reply, mut attempt: Attempt, spec: &Arc<ModelSpec>, attempts: usize) -> Executed {
-    let (cost, body) = match reply {
-        Reply::Json(answer) => {
-            attempt.end(Outcome::Ok, answer.usage, answer.finish);
-            (cost(spec, answer.usage), ReplyBody::Json(answer.body))
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn start<'a>(
+    means: &'a Means,
+    recorder: &Recorder,
+    plan: &'a Plan<'a>,
+    turn: Turn,
+    won: &Arc<AtomicBool>,
+) -> Pin<Box<dyn Future<Output = Tried> + Send + 'a>> {
+    let Turn { spec, breaker, passage, place } = turn;
+    let (body, changes) = (plan.body_for)(&spec);
+    let pupil = recorder.learned.is_on().then(|| Pupil::new(plan.request_id, &spec, plan.decision));
+    let attempt = Attempt::begin(
+        recorder,
+        Start {
+            spec: Arc::clone(&spec),
+            streamed: plan.stream,
+            breaker,
+            passage,
+            input: plan.input,
+            pupil,
+            won: Arc::clone(won),
+        },
+    );
+    Box::pin(async move {
+        let call = Call {
+            operation: plan.operation,
+            model: spec.id.as_str(),
+            upstream_model: &spec.upstream_id,
+            body,
+            stream: plan.stream,
+            headers: &plan.caller.headers,
+            authorization: plan.caller.authorization.as_ref(),
+        };
+        let sent = means.transport.send(&spec.backend, place, call);
+        let answer = timeout_at(plan.started + plan.timeout, sent).await.ok();
+        (attempt, changes, answer)
+    })
+}
+
+fn finish(reply: Reply, mut attempt: Attempt, mut changes: Vec<String>) -> Executed {
+    attempt.won();
+    if reply.limited.is_some() {
+        attempt.limited(reply.limited);
+    }
+    let spec = Arc::clone(attempt.spec());
+    let (cost, body) = match reply.body {
+        Answered::Json(answer) => {
+            let ending = Ending { usage: answer.usage, finish: answer.finish, text_bytes: answer.text_bytes };
+            attempt.end(Outcome::Ok, ending);
+            (cost(&spec, answer.usage), ReplyBody::Json(answer.body))
         }
-        Reply::Stream(stream) => {
-            attempt.first_content();
-            (None, ReplyBody::Stream(Box::new(ReplyStream::new(*stream, attempt))))
-        }
+        Answered::Stream(stream) => (None, ReplyBody::Stream(Box::new(ReplyStream::new(*stream, attempt)))),
     };
-    Executed { spec: Arc::clone(spec), attempts, cost, changes: Vec::new(), body }
+    changes.extend(reply.dropped.into_iter().map(|what| format!("dropped {what}")));
+    Executed { spec, attempts: 1, cost, changes, hedged: false, backend_request_id: reply.request_id, body }
 }
 
 fn cost(spec: &ModelSpec, usage: Usage) -> Option<MicroUsd> {
@@ -101,7 +196,8 @@ fn cost(spec: &ModelSpec, usage: Usage) -> Option<MicroUsd> {
     Some(spec.price?.cost(Tokens(input), Tokens(output)))
 }
 
-fn refused(spec: &ModelSpec, error: AttemptError) -> EngineError {
+/// The refusal of a request that is itself at fault.
+pub(crate) fn refused(spec: &ModelSpec, error: AttemptError) -> EngineError {
     EngineError::Refused {
         backend: spec.backend.clone(),
         status: error.status.unwrap_or(400),
@@ -110,9 +206,7 @@ fn refused(spec: &ModelSpec, error: AttemptError) -> EngineError {
     }
 }
 
-/// Where all were rate limits: the soonest moment at which one of them may answer.
-fn shortest_wait(failed: &[FailedAttempt], waits: &[Option<Duration>]) -> Option<Duration> {
-    let all_limited = failed.iter().all(|f| f.outcome == Outcome::RateLimited);
-    let shortest = waits.iter().flatten().min().copied();
-    all_limited.then(|| shortest.unwrap_or(Duration::from_secs(1)))
+/// One failure as it is told to the client.
+pub(crate) fn told(spec: &ModelSpec, outcome: Outcome, message: String) -> FailedAttempt {
+    FailedAttempt { model: spec.id.clone(), backend: spec.backend.clone(), outcome, message }
 }

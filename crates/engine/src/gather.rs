@@ -9,8 +9,11 @@ use pointsman_catalog::{CatalogHandle, CatalogSnapshot, Industries};
 use pointsman_decide::{Candidate, Lists, Policy, Pool, is_open};
 use pointsman_latency::LatencyRegistry;
 use pointsman_types::{Health, ModelForm, ModelSpec, NoRoute, RouteRequest};
+use pointsman_upstream::BreakerSettings;
 
 use crate::{
+    breakers::Breakers,
+    circuit::Standing,
     learning::Learned,
     outcomes::{self, Estimates},
     resolve::unknown_model,
@@ -25,6 +28,8 @@ pub(crate) struct Gatherer {
     pub(crate) industries: Arc<Industries>,
     pub(crate) aliases: Arc<BTreeMap<String, Vec<ModelForm>>>,
     pub(crate) learned: Learned,
+    pub(crate) breakers: Breakers,
+    pub(crate) breaker: BreakerSettings,
 }
 
 /// The policy's names and lists, resolved against one catalog.
@@ -104,7 +109,9 @@ impl Gatherer {
         let state = snapshot.backends().iter().find(|b| b.endpoint.id == spec.backend);
         let health = state.map_or(&Health::Unknown, |b| &b.health);
         let latency = self.latency.view(&spec.backend, &spec.id);
-        Candidate { evidence: self.learned.of(spec), ..Candidate::new(Arc::clone(spec), latency, health) }
+        let resting = self.breakers.standing(spec, &self.breaker) != Standing::Free;
+        let evidence = self.learned.of(spec);
+        Candidate { evidence, resting, ..Candidate::new(Arc::clone(spec), latency, health) }
     }
 }
 

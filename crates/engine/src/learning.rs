@@ -67,11 +67,20 @@ pub(crate) enum Lesson {
 }
 
 impl Lesson {
-    /// What an attempt teaches; nothing where the client went away or the backend was merely full.
+    /// What an attempt teaches; nothing where the client went away, the backend was merely full, or the request
+    /// itself was at fault.
     pub(crate) fn of(outcome: Outcome, finish: Option<pointsman_protocol::Finish>) -> Option<Self> {
         use pointsman_protocol::Finish;
         match (outcome, finish) {
-            (Outcome::Cancelled | Outcome::RateLimited, _) => None,
+            (
+                Outcome::Cancelled
+                | Outcome::Superseded
+                | Outcome::RateLimited
+                | Outcome::ClientError
+                | Outcome::ContextOverflow
+                | Outcome::Untranslatable,
+                _,
+            ) => None,
             (Outcome::Ok, Some(Finish::Length | Finish::Refused)) => Some(Self::Bad),
             (Outcome::Ok, _) => Some(Self::Finished),
             _ => Some(Self::Bad),

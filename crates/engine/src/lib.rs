@@ -8,6 +8,10 @@
 
 mod adapt;
 mod attempt;
+mod breakers;
+mod budget;
+mod caller;
+mod circuit;
 mod dispatcher;
 mod engine;
 mod error;
@@ -16,6 +20,7 @@ mod gather;
 mod learning;
 mod metrics;
 mod outcomes;
+mod queue;
 mod reply;
 mod resolve;
 mod sessions;
@@ -23,6 +28,7 @@ mod settings;
 mod signals;
 mod start;
 
+pub use caller::Caller;
 pub use engine::{Engine, Readiness, Routed};
 pub use error::{EngineError, FailedAttempt};
 pub use learning::{FeedbackError, LearningSettings};

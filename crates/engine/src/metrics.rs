@@ -4,7 +4,9 @@ use std::sync::{Arc, atomic::AtomicU64};
 
 use pointsman_actors::QueueStats;
 use pointsman_catalog::{ChangeCounts, ChangeKind};
-use pointsman_types::{BackendState, Decision, Health, Observation, Price, Ranked, Tokens};
+use pointsman_types::{
+    BackendId, BackendState, Decision, Health, ModelId, Observation, Price, Ranked, Tokens,
+};
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text::encode},
     metrics::{
@@ -42,6 +44,12 @@ struct AttemptLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct BackendLabel {
     backend: Text,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ModelLabels {
+    backend: Text,
+    model: Text,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -94,6 +102,12 @@ pub struct Metrics {
     classification: Histogram,
     tokens: Family<TokenLabels, Counter>,
     cost: Family<BackendLabel, Counter<f64, AtomicU64>>,
+    breaker: Family<ModelLabels, Gauge>,
+    in_flight: Family<BackendLabel, Gauge>,
+    queued: Family<BackendLabel, Gauge>,
+    admitted: Gauge,
+    admission_queue: Gauge,
+    panics: Counter,
     backend_up: Family<BackendLabel, Gauge>,
     models: Family<BackendLabel, Gauge>,
     running: Family<BackendLabel, Gauge>,
@@ -132,6 +146,12 @@ impl Default for Metrics {
             classification: overhead_buckets(),
             tokens: Family::default(),
             cost: Family::default(),
+            breaker: Family::default(),
+            in_flight: Family::default(),
+            queued: Family::default(),
+            admitted: Gauge::default(),
+            admission_queue: Gauge::default(),
+            panics: Counter::default(),
             backend_up: Family::default(),
             models: Family::default(),
             running: Family::default(),
@@ -192,6 +212,12 @@ impl Metrics {
             "Models that appeared, changed, vanished or left",
             self.changes.clone(),
         );
+        r.register("breaker", "0 closed, 1 recovering, 2 probing, 3 open", self.breaker.clone());
+        r.register("backend_in_flight", "Requests at a backend", self.in_flight.clone());
+        r.register("backend_queue", "Requests that wait for a place at a backend", self.queued.clone());
+        r.register("in_flight", "Requests that are worked on", self.admitted.clone());
+        r.register("admission_queue", "Requests that wait to be worked on", self.admission_queue.clone());
+        r.register("panics", "Panics that were caught", self.panics.clone());
         r.register("backend_up", "1 unless the backend could not be reached", self.backend_up.clone());
         r.register("models", "Routable models", self.models.clone());
         r.register("queue_depth", "Messages waiting or being handled", self.queue_depth.clone());
@@ -225,6 +251,31 @@ impl Metrics {
             let label = PolicyLabel { policy };
             self.shadow_cost.get_or_create(&label).inc_by(ranked.terms.cost_usd.unwrap_or(0.0));
             self.shadow_quality.get_or_create(&label).inc_by(ranked.terms.quality);
+        }
+    }
+
+    /// A panic was caught on the way of a request.
+    pub fn panicked(&self) {
+        self.panics.inc();
+    }
+
+    /// How busy everything is, as of now.
+    pub(crate) fn loads<'a>(
+        &self,
+        backends: impl Iterator<Item = (&'a BackendId, (usize, usize))>,
+        admission: (usize, usize),
+        breakers: &[(BackendId, ModelId, i64)],
+    ) {
+        self.admitted.set(gauge(admission.0 as u64));
+        self.admission_queue.set(gauge(admission.1 as u64));
+        for (backend, (taken, waiting)) in backends {
+            let label = BackendLabel { backend: Text(backend.as_str().into()) };
+            self.in_flight.get_or_create(&label).set(gauge(taken as u64));
+            self.queued.get_or_create(&label).set(gauge(waiting as u64));
+        }
+        for (backend, model, level) in breakers {
+            let (backend, model) = (Text(backend.as_str().into()), Text(model.as_str().into()));
+            self.breaker.get_or_create(&ModelLabels { backend, model }).set(*level);
         }
     }
 

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use pointsman_protocol::{Adaptation, ErrorBody, ErrorType};
+use http::HeaderValue;
+use pointsman_protocol::{ErrorBody, ErrorType};
 use pointsman_types::{Decision, MicroUsd, ModelSpec, Outcome, RequestId};
-use pointsman_upstream::AnswerStream;
+use pointsman_upstream::{AnswerStream, Pass};
 
-use crate::attempt::Attempt;
+use crate::attempt::{Attempt, Ending};
 
 /// How an answer came about: the `x-pointsman-*` headers.
 #[derive(Debug, Clone)]
@@ -23,7 +24,11 @@ pub struct ReplyMeta {
     /// What the answer cost, where price and token counts are known; a stream ends too late for its header.
     pub cost: Option<MicroUsd>,
     /// What was changed in the request for this model.
-    pub changes: Vec<Adaptation>,
+    pub changes: Vec<String>,
+    /// A second attempt was started before the first had failed.
+    pub hedged: bool,
+    /// The backend's own id of the request.
+    pub backend_request_id: Option<HeaderValue>,
     /// Time that Pointsman itself took before it asked the first backend, in microseconds.
     pub overhead_us: u64,
 }
@@ -52,11 +57,17 @@ pub struct ReplyStream {
     inner: AnswerStream,
     attempt: Attempt,
     ended: bool,
+    /// The place among all requests, given back with the end.
+    admitted: Option<Pass>,
 }
 
 impl ReplyStream {
     pub(crate) fn new(inner: AnswerStream, attempt: Attempt) -> Self {
-        Self { inner, attempt, ended: false }
+        Self { inner, attempt, ended: false, admitted: None }
+    }
+
+    pub(crate) fn hold(&mut self, admitted: Pass) {
+        self.admitted = Some(admitted);
     }
 
     /// The next whole events. A backend that fails now cannot be replaced: the client gets an event with an
@@ -82,15 +93,17 @@ impl ReplyStream {
     fn end(&mut self, outcome: Outcome) {
         self.ended = true;
         let summary = self.inner.summary();
-        self.attempt.end(outcome, summary.usage, summary.finish);
+        let ending = Ending { usage: summary.usage, finish: summary.finish, text_bytes: summary.text_bytes };
+        self.attempt.end(outcome, ending);
+        self.admitted = None;
     }
 }
 
 impl Drop for ReplyStream {
     fn drop(&mut self) {
         // a client may hang up as soon as it has seen `[DONE]`
-        if !self.ended && self.inner.summary().done {
-            self.end(Outcome::Ok);
+        if !self.ended {
+            self.end(if self.inner.summary().done { Outcome::Ok } else { Outcome::Cancelled });
         }
     }
 }

@@ -10,22 +10,27 @@ use crate::gather::Gatherer;
 
 /// The request with the user's aliases followed.
 pub(crate) fn resolve(request: &ChatRequest<'_>, gatherer: &Gatherer) -> RouteRequest {
-    let mut forms = Vec::with_capacity(request.forms.len());
-    for form in &request.forms {
-        match form {
-            ModelForm::Alias(name) => match gatherer.aliases.get(name) {
-                Some(chain) => forms.extend(chain.iter().cloned()),
-                None => forms.push(form.clone()),
-            },
-            _ => forms.push(form.clone()),
-        }
-    }
+    let mut forms = request.forms.clone();
+    follow_aliases(&mut forms, &gatherer.aliases);
     let mut options = request.options.clone();
     // what stands in the client's own metadata is a hint: a trade that we have no list for is none
     if request.industry_is_hint {
         options.industry = options.industry.filter(|tag| gatherer.industries.contains_key(tag));
     }
     RouteRequest { forms, options, features: request.features() }
+}
+
+/// Puts the chains of the user's aliases in their place.
+pub(crate) fn follow_aliases(forms: &mut Vec<ModelForm>, aliases: &BTreeMap<String, Vec<ModelForm>>) {
+    let is_alias = |form: &ModelForm| matches!(form, ModelForm::Alias(name) if aliases.contains_key(name));
+    if !forms.iter().any(is_alias) {
+        return;
+    }
+    let follow = |form: ModelForm| match &form {
+        ModelForm::Alias(name) => aliases.get(name).cloned().unwrap_or_else(|| vec![form]),
+        _ => vec![form],
+    };
+    *forms = std::mem::take(forms).into_iter().flat_map(follow).collect();
 }
 
 /// The names nearest to one that nobody has, best first; or all that a name may mean.

@@ -7,7 +7,7 @@ use pointsman_classifier::ClassifierSettings;
 use pointsman_decide::Policy;
 use pointsman_latency::LatencySettings;
 use pointsman_types::ModelForm;
-use pointsman_upstream::UpstreamSettings;
+use pointsman_upstream::{BreakerSettings, HedgeSettings, LoadSettings, RetrySettings, UpstreamSettings};
 
 use crate::{LearningSettings, SessionSettings};
 
@@ -40,8 +40,14 @@ pub struct EngineSettings {
     pub request_timeout: Duration,
     /// Routable models without which it is not ready.
     pub ready_models: usize,
-    /// The most candidates that are tried for one request.
-    pub max_attempts: usize,
+    /// How often a request is tried.
+    pub retries: RetrySettings,
+    /// When a model is passed over.
+    pub breaker: BreakerSettings,
+    /// When a second attempt is started beside the first.
+    pub hedge: HedgeSettings,
+    /// How many requests are worked on.
+    pub load: LoadSettings,
 }
 
 /// Settings of the dispatcher pool.

@@ -9,13 +9,16 @@ use pointsman_actors::{RestartSettings, Supervisor};
 use pointsman_catalog::CatalogHandle;
 use pointsman_classifier::{Cascade, ClassifierHandle, ClassifierSettings};
 use pointsman_latency::LatencyRegistry;
-use pointsman_upstream::Transport;
+use pointsman_upstream::{Gate, Transport};
 
 use crate::{
     Engine, EngineError, EngineSettings, Metrics,
     attempt::Recorder,
+    breakers::Breakers,
+    budget::RetryBudget,
     dispatcher::DispatcherActor,
     engine::{Inner, Limits},
+    execute::Means,
     gather::Gatherer,
     learning::Learned,
     outcomes::Outcomes,
@@ -50,6 +53,7 @@ impl Engine {
         let learned = Learned::start(&supervisor, settings.learning).await?;
         let sessions = Sessions::new(settings.sessions);
         let metrics = Arc::new(Metrics::default());
+        let breakers = Breakers::default();
         let gatherer = Gatherer {
             catalog: catalog.clone(),
             latency: latency.clone(),
@@ -57,6 +61,8 @@ impl Engine {
             industries: Arc::new(settings.industries),
             aliases: Arc::new(settings.aliases),
             learned: learned.clone(),
+            breakers: breakers.clone(),
+            breaker: settings.breaker,
         };
         let dispatcher = DispatcherActor {
             gatherer: gatherer.clone(),
@@ -74,7 +80,6 @@ impl Engine {
             classify: settings.classifier.deadline,
             decide: settings.dispatchers.deadline,
             request: settings.request_timeout,
-            max_attempts: settings.max_attempts,
             ready_models: settings.ready_models,
             device: settings.classifier.device,
         };
@@ -84,7 +89,16 @@ impl Engine {
             classifier,
             outcomes: outcomes.map(Arc::new),
             dispatchers,
-            transport,
+            means: Means {
+                transport,
+                breakers: breakers.clone(),
+                breaker: settings.breaker,
+                retries: settings.retries,
+                budget: RetryBudget::new(settings.retries),
+                hedge: settings.hedge,
+                queue: settings.load.queue,
+            },
+            admission: Gate::new(settings.load.max_in_flight, settings.load.max_waiting),
             recorder: Recorder { latency, metrics, learned },
             gatherer,
             sessions,

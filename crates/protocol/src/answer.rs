@@ -16,9 +16,12 @@ pub enum AnswerError {
     /// Not a JSON object.
     #[error("the answer is not a JSON object: {0}")]
     NotJson(String),
-    /// An object without `choices`.
-    #[error("the answer has no choices")]
+    /// An object without `choices`, or whose first has no `message`.
+    #[error("the answer has no choices with a message")]
     NoChoices,
+    /// An object without `data`.
+    #[error("the answer has no data")]
+    NoData,
     /// An `error` object under a success status.
     #[error("the answer is an error: {0}")]
     Error(String),
@@ -67,10 +70,14 @@ pub struct Answer {
     pub usage: Usage,
     /// Why it ended.
     pub finish: Option<Finish>,
+    /// Bytes of its messages, as JSON has them: what tokens are estimated from where the backend counts none.
+    pub text_bytes: u64,
 }
 
 #[derive(Deserialize)]
 struct Choice<'a> {
+    #[serde(borrow, default)]
+    message: Option<&'a RawValue>,
     #[serde(borrow, default)]
     finish_reason: Option<&'a RawValue>,
 }
@@ -83,11 +90,28 @@ struct Wire<'a> {
     choices: Option<&'a RawValue>,
     #[serde(borrow, default)]
     error: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    data: Option<&'a RawValue>,
     #[serde(default)]
     usage: Option<Usage>,
 }
 
 impl Answer {
+    /// Checks that `body` is a list of embeddings; otherwise as [`Answer::read`].
+    pub fn read_embeddings(body: Bytes, model: &str) -> Result<Self, AnswerError> {
+        let Object(wire): Object<Wire<'_>> =
+            serde_json::from_slice(&body).map_err(|e| AnswerError::NotJson(e.to_string()))?;
+        if let Some(error) = wire.error {
+            return Err(AnswerError::Error(error_message(error)));
+        }
+        if !wire.data.is_some_and(|data| data.get().starts_with('[')) {
+            return Err(AnswerError::NoData);
+        }
+        let usage = Usage { output: None, ..wire.usage.unwrap_or_default() };
+        let body = if wire.model.is_some() { body } else { with_model(&body, model) };
+        Ok(Self { body, usage, finish: None, text_bytes: 0 })
+    }
+
     /// Checks that `body` is a chat completion. Its bytes pass through; only where the backend left `model`
     /// out is it put in as `model`.
     pub fn read(body: Bytes, model: &str) -> Result<Self, AnswerError> {
@@ -99,10 +123,15 @@ impl Answer {
         let Some(choices) = wire.choices else { return Err(AnswerError::NoChoices) };
         let first: Option<Object<Choice<'_>>> =
             serde_json::from_str::<Vec<_>>(choices.get()).ok().and_then(|list| list.into_iter().next());
-        let finish = first.and_then(|Object(choice)| Finish::of(choice.finish_reason?));
+        // who reads the answer reads `choices[0].message`
+        let Some(Object(first)) = first.filter(|Object(choice)| choice.message.is_some()) else {
+            return Err(AnswerError::NoChoices);
+        };
+        let finish = first.finish_reason.and_then(Finish::of);
+        let text_bytes = choices.get().len() as u64;
         let usage = wire.usage.unwrap_or_default();
         let body = if wire.model.is_some() { body } else { with_model(&body, model) };
-        Ok(Self { body, usage, finish })
+        Ok(Self { body, usage, finish, text_bytes })
     }
 }
 
@@ -154,13 +183,13 @@ mod tests {
     #[test]
     fn bytes_pass_and_a_missing_model_is_put_in() {
         let body = Bytes::from_static(
-            br#"{ "model":"up", "choices":[ ], "usage":{"prompt_tokens":3,"completion_tokens":null,"x":1}}"#,
+            br#"{ "model":"up", "choices":[ {"message":{}} ], "usage":{"prompt_tokens":3,"completion_tokens":null,"x":1}}"#,
         );
         let answer = Answer::read(body.clone(), "m").unwrap();
         assert_eq!(answer.body, body);
         assert_eq!(answer.usage, Usage { input: Some(Tokens(3)), output: None });
-        let answer = Answer::read(Bytes::from_static(b"{\"choices\":[]}"), "a\"b").unwrap();
-        assert_eq!(&answer.body[..], br#"{"model":"a\"b","choices":[]}"#);
+        let answer = Answer::read(Bytes::from_static(b"{\"choices\":[{\"message\":{}}]}"), "a\"b").unwrap();
+        assert_eq!(&answer.body[..], br#"{"model":"a\"b","choices":[{"message":{}}]}"#);
     }
 
     #[test]
@@ -170,6 +199,9 @@ mod tests {
             ("[]", "not a JSON object"),
             ("{\"choices\":[", "not a JSON object"),
             ("{}", "no choices"),
+            ("{\"choices\":[]}", "no choices"),
+            ("{\"choices\":null}", "no choices"),
+            ("{\"choices\":[{}]}", "no choices"),
             ("{\"error\":{\"message\":\"boom\"}}", "is an error: boom"),
             ("{\"error\":\"plain\"}", "is an error: plain"),
         ] {

@@ -29,7 +29,7 @@ pub(crate) fn too_deep(json: &[u8]) -> bool {
 }
 
 /// The index of the quote that ends the string whose content starts at `i`.
-fn end_of_string(json: &[u8], mut i: usize) -> usize {
+pub(crate) fn end_of_string(json: &[u8], mut i: usize) -> usize {
     while let Some(found) = json.get(i..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
         if json[i + found] == b'"' {
             return i + found;

@@ -8,6 +8,7 @@
 mod adapt;
 mod answer;
 mod depth;
+mod embeddings;
 mod error;
 mod messages;
 mod object;
@@ -17,6 +18,7 @@ mod sse;
 
 pub use adapt::{Adaptation, Parameter};
 pub use answer::{Answer, AnswerError, Finish, Usage};
+pub use embeddings::EmbeddingsRequest;
 pub use error::{ErrorBody, ErrorType};
 pub use messages::{Conversation, IMAGE_TOKENS};
 pub use request::{ChatRequest, MAX_CHAIN, RequestError};

@@ -29,12 +29,12 @@ impl ChatRequest<'_> {
     }
 }
 
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
 /// `raw` with `part`, a slice of it, replaced.
-fn splice(raw: &str, part: &str, with: &str) -> Bytes {
+pub(crate) fn splice(raw: &str, part: &str, with: &str) -> Bytes {
     let start = part.as_ptr() as usize - raw.as_ptr() as usize;
     if raw.get(start..start + part.len()) == Some(with) {
         return Bytes::copy_from_slice(raw.as_bytes());

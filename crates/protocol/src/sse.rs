@@ -13,6 +13,7 @@ use thiserror::Error;
 use crate::{
     Finish, Usage,
     answer::{error_message, with_model},
+    depth::end_of_string,
     object::Object,
 };
 
@@ -32,6 +33,9 @@ pub enum SseError {
     /// The backend reports an error in the stream.
     #[error("the backend reports: {0}")]
     Error(String),
+    /// `[DONE]` came before any choice had finished.
+    #[error("the stream ended before the answer was finished")]
+    Unfinished,
 }
 
 /// What was read of a stream so far.
@@ -49,6 +53,8 @@ pub struct SseSummary {
     pub usage: Usage,
     /// Why it ended.
     pub finish: Option<Finish>,
+    /// Bytes of text, as JSON has them: what tokens are estimated from where the backend counts none.
+    pub text_bytes: u64,
 }
 
 /// Cuts one stream.
@@ -60,11 +66,18 @@ pub struct SseEvents {
     words: Words,
     /// The first event told whether this backend names the model.
     names_model: Option<bool>,
+    /// `[DONE]` alone is an end.
+    lenient: bool,
     summary: SseSummary,
+    failure: Option<SseError>,
 }
 
 #[derive(Deserialize)]
 struct Chunk<'a> {
+    #[serde(borrow, default)]
+    object: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    message: Option<&'a RawValue>,
     #[serde(borrow, default)]
     model: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -92,8 +105,21 @@ impl SseEvents {
             limit,
             model: model.into(),
             names_model: None,
+            lenient: false,
             summary: SseSummary::default(),
+            failure: None,
         }
+    }
+
+    /// Takes `[DONE]` for an end also where no choice had finished: some servers never say why they stop.
+    #[must_use]
+    pub fn lenient(self, lenient: bool) -> Self {
+        Self { lenient, ..self }
+    }
+
+    /// What was wrong behind the events that were given back last. Nothing comes after it.
+    pub fn take_failure(&mut self) -> Option<SseError> {
+        self.failure.take()
     }
 
     /// What was read so far.
@@ -102,7 +128,7 @@ impl SseEvents {
     }
 
     /// Takes the next bytes and gives back the whole events that are complete now; often empty or `chunk`
-    /// itself. On an error the events before it are lost only if they came in the same chunk as it.
+    /// itself. What was wrong behind some of them is told by [`SseEvents::take_failure`].
     pub fn push(&mut self, mut chunk: Bytes) -> Result<Bytes, SseError> {
         let mut border = last_border(&chunk);
         if !self.tail.is_empty() {
@@ -143,12 +169,26 @@ impl SseEvents {
     fn read(&mut self, events: Bytes) -> Result<Bytes, SseError> {
         let mut rewritten: Option<Vec<u8>> = None;
         let mut at = 0;
+        // where the event that is read begins, here and in what is written
+        let mut whole = (0, 0);
         while at < events.len() {
             let end = memchr::memchr2(b'\n', b'\r', &events[at..]).map_or(events.len(), |i| at + i + 1);
             let line = &events[at..end];
             if let Some(data) = line.strip_prefix(b"data:") {
                 let data = data.trim_ascii();
-                self.read_data(data)?;
+                if let Err(error) = self.read_data(data) {
+                    if whole.0 == 0 {
+                        return Err(error);
+                    }
+                    self.failure = Some(error);
+                    return Ok(match rewritten {
+                        Some(mut out) => {
+                            out.truncate(whole.1);
+                            out.into()
+                        }
+                        None => events.slice(..whole.0),
+                    });
+                }
                 if self.names_model == Some(false) && data.starts_with(b"{") {
                     let out = rewritten.get_or_insert_with(|| events[..at].to_vec());
                     out.extend_from_slice(b"data: ");
@@ -162,12 +202,18 @@ impl SseEvents {
                 out.extend_from_slice(line);
             }
             at = end;
+            if line.trim_ascii().is_empty() {
+                whole = (at, rewritten.as_ref().map_or(at, Vec::len));
+            }
         }
         Ok(rewritten.map_or(events, Bytes::from))
     }
 
     fn read_data(&mut self, data: &[u8]) -> Result<(), SseError> {
         if data == b"[DONE]" {
+            if !self.summary.finished && !self.lenient {
+                return Err(SseError::Unfinished);
+            }
             self.summary.done = true;
             return Ok(());
         }
@@ -175,6 +221,7 @@ impl SseEvents {
             return Ok(());
         }
         self.summary.events += 1;
+        self.summary.text_bytes += self.words.text_bytes(data);
         if !self.worth_parsing(data) {
             return Ok(());
         }
@@ -182,6 +229,9 @@ impl SseEvents {
             serde_json::from_slice(data).map_err(|e| SseError::NotJson(e.to_string()))?;
         if let Some(error) = chunk.error.filter(|e| e.get() != "null") {
             return Err(SseError::Error(error_message(error)));
+        }
+        if chunk.object.is_some_and(|object| object.get() == "\"error\"") {
+            return Err(SseError::Error(chunk.message.map(error_message).unwrap_or_default()));
         }
         self.names_model.get_or_insert(chunk.model.is_some());
         if let Some(usage) = chunk.usage {
@@ -210,6 +260,7 @@ struct Words {
     error: memmem::Finder<'static>,
     usage: memmem::Finder<'static>,
     finish: memmem::Finder<'static>,
+    content: memmem::Finder<'static>,
 }
 
 impl Words {
@@ -218,7 +269,19 @@ impl Words {
             error: memmem::Finder::new("\"error\""),
             usage: memmem::Finder::new("\"usage\""),
             finish: memmem::Finder::new("\"finish_reason\""),
+            // `content` and `reasoning_content` alike
+            content: memmem::Finder::new("content\":"),
         }
+    }
+
+    /// Bytes of the strings that are called content of some kind.
+    fn text_bytes(&self, data: &[u8]) -> u64 {
+        let string = |at: usize| {
+            let value =
+                data.get(at + self.content.needle().len()..)?.trim_ascii_start().strip_prefix(b"\"")?;
+            Some(end_of_string(value, 0) as u64)
+        };
+        self.content.find_iter(data).filter_map(string).sum()
     }
 
     /// Whether one of them stands in `data` with a value; most events carry a null for the latter two.
@@ -336,10 +399,9 @@ mod tests {
     #[test]
     fn a_missing_model_is_put_in() {
         let mut events = SseEvents::new("m", 1024);
-        let text = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\ndata: [DONE]\n\n";
+        let text = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
         let out = events.push(Bytes::from(text)).unwrap();
-        let expected =
-            "data: {\"model\":\"m\",\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\ndata: [DONE]\n\n";
+        let expected = "data: {\"model\":\"m\",\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
         assert_eq!(out, expected);
     }
 }

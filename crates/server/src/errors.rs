@@ -6,10 +6,12 @@ use axum::{
     body::Body,
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
+use pointsman_dialects::client::{ClientDialect, ClientError};
 use pointsman_engine::{EngineError, FailedAttempt};
 use pointsman_protocol::{ErrorBody, ErrorType};
-use pointsman_types::{NoRoute, Outcome, Removal, Removed};
+use pointsman_types::{NoRoute, Outcome, Removal, Removed, RequestId};
 
 use crate::body::BodyError;
 
@@ -25,6 +27,34 @@ pub(crate) struct HttpError {
 impl HttpError {
     pub(crate) fn new(status: StatusCode, body: &ErrorBody) -> Self {
         Self { status, body: body.to_json(), retry_after: None, attempts: None }
+    }
+
+    /// A bug of ours that was caught.
+    pub(crate) fn panicked() -> Self {
+        let message = "the gateway failed at this request; its log says more";
+        let body = ErrorBody::new(ErrorType::ServerError, "internal_error", message);
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, &body)
+    }
+
+    /// An answer that the client's dialect has no words for.
+    pub(crate) fn untranslated(why: &str) -> Self {
+        let message = format!("the answer of the backend cannot be translated: {why}");
+        Self::new(StatusCode::BAD_GATEWAY, &ErrorBody::new(ErrorType::ServerError, "untranslatable", message))
+    }
+
+    pub(crate) fn retry_after_a_second(self) -> Self {
+        Self { retry_after: Some(Duration::from_secs(1)), ..self }
+    }
+
+    /// The error as the last event of a stream.
+    pub(crate) fn event(&self) -> Bytes {
+        [b"data: ".as_slice(), &self.body, b"\n\n"].concat().into()
+    }
+
+    /// The error as a client of another dialect expects it.
+    pub(crate) fn in_dialect(self, dialect: ClientDialect, id: &RequestId) -> Response {
+        let body = dialect.error(self.status.as_u16(), &self.body, id.as_str());
+        Self { body, ..self }.into_response()
     }
 
     pub(crate) fn bad_request(code: &'static str, message: impl Into<String>) -> Self {
@@ -46,7 +76,7 @@ impl IntoResponse for HttpError {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(wait) = self.retry_after {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs_f64().ceil() as u64));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from((wait.as_secs_f64().ceil() as u64).max(1)));
         }
         if let Some(attempts) = self.attempts {
             headers.insert("x-pointsman-attempts", HeaderValue::from(attempts));
@@ -63,6 +93,17 @@ impl From<BodyError> for HttpError {
             BodyError::Broken => (StatusCode::BAD_REQUEST, "incomplete_body"),
         };
         Self::new(status, &ErrorBody::new(ErrorType::InvalidRequestError, code, error.to_string()))
+    }
+}
+
+impl From<ClientError> for HttpError {
+    fn from(error: ClientError) -> Self {
+        let body = ErrorBody::new(ErrorType::InvalidRequestError, error.code(), error.to_string());
+        let body = match error.param() {
+            Some(param) => body.param(param),
+            None => body,
+        };
+        Self::new(StatusCode::BAD_REQUEST, &body)
     }
 }
 
@@ -91,6 +132,20 @@ impl From<EngineError> for HttpError {
             EngineError::Refused { status, message, .. } => {
                 let body = ErrorBody::new(ErrorType::InvalidRequestError, "refused_by_backend", message);
                 Self::new(client_status(status), &body)
+            }
+            EngineError::Busy { retry_after } => {
+                let busy = server_error(StatusCode::SERVICE_UNAVAILABLE, "overloaded", error.to_string());
+                Self { retry_after: Some(retry_after), ..busy }
+            }
+            EngineError::Resting { retry_after } => {
+                let resting =
+                    server_error(StatusCode::SERVICE_UNAVAILABLE, "backends_resting", error.to_string());
+                Self { retry_after: Some(retry_after), ..resting }
+            }
+            EngineError::Limited { retry_after } => {
+                let body = ErrorBody::new(ErrorType::RateLimitError, "rate_limited", error.to_string());
+                let limited = Self::new(StatusCode::TOO_MANY_REQUESTS, &body);
+                Self { retry_after: Some(retry_after), ..limited }
             }
             EngineError::Deadline { .. } => {
                 server_error(StatusCode::GATEWAY_TIMEOUT, "deadline_exceeded", error.to_string())

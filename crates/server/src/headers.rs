@@ -43,8 +43,13 @@ pub(crate) fn explain(headers: &mut HeaderMap, meta: &ReplyMeta) {
         put("x-pointsman-cost-usd", text(&format!("{:.6}", cost.dollars())));
     }
     if !meta.changes.is_empty() {
-        let told: Vec<_> = meta.changes.iter().map(ToString::to_string).collect();
-        put("x-pointsman-adapted", text(&told.join("; ")));
+        put("x-pointsman-adapted", text(&meta.changes.join("; ")));
+    }
+    if meta.hedged {
+        put("x-pointsman-hedged", HeaderValue::from_static("true"));
+    }
+    if let Some(id) = &meta.backend_request_id {
+        put("x-pointsman-backend-request-id", id.clone());
     }
     put("x-pointsman-overhead-us", HeaderValue::from(meta.overhead_us));
 }

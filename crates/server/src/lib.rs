@@ -4,12 +4,17 @@
 //! for bytes that are no request; exactly one place maps errors to statuses (`errors.rs`); no connection can
 //! hold resources for longer than its deadlines; a shutdown finishes open streams within its grace.
 
+mod asker;
 mod body;
 mod errors;
+mod events;
+mod exchange;
 mod headers;
+mod keys;
 mod routes;
 mod serve;
 mod settings;
 
-pub use serve::{Server, ServerError};
+pub use keys::KeySettings;
+pub use serve::{Server, ServerError, ServerHandle};
 pub use settings::ServerSettings;

@@ -7,12 +7,22 @@ mod feedback;
 mod models;
 mod status;
 
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use arc_swap::ArcSwap;
 use axum::{
     Router,
+    extract::{Request, State},
+    middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post, put},
 };
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::{Method, StatusCode, Uri};
 use pointsman_engine::Engine;
 use pointsman_protocol::{ErrorBody, ErrorType};
@@ -21,13 +31,13 @@ use secrecy::SecretString;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::{ServerSettings, errors::HttpError, headers};
+use crate::{ServerSettings, errors::HttpError, headers, keys::Keys};
 
 /// What every route can reach.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct App {
-    pub(crate) engine: Engine,
-    pub(crate) settings: ServerSettings,
+    /// What a reload puts something else in the place of.
+    pub(crate) live: Arc<Live>,
     /// Unix time of the start, for models whose age nobody knows.
     pub(crate) started: u64,
     /// What opens the admin routes; without it they are closed.
@@ -36,14 +46,67 @@ pub(crate) struct App {
     pub(crate) stopping: CancellationToken,
 }
 
+/// What a reload replaces. A request uses what was there when it came.
+pub(crate) struct Live {
+    pub(crate) engine: ArcSwap<Engine>,
+    pub(crate) settings: ArcSwap<ServerSettings>,
+    pub(crate) keys: ArcSwap<Keys>,
+}
+
+impl App {
+    pub(crate) fn engine(&self) -> Arc<Engine> {
+        self.live.engine.load_full()
+    }
+
+    pub(crate) fn settings(&self) -> ServerSettings {
+        **self.live.settings.load()
+    }
+
+    pub(crate) fn keys(&self) -> Arc<Keys> {
+        self.live.keys.load_full()
+    }
+
+    /// Seconds since 1970.
+    pub(crate) fn unix_time(&self) -> u64 {
+        SystemTime::now().duration_since(UNIX_EPOCH).map_or(self.started, |d| d.as_secs())
+    }
+}
+
+/// A panic ends one request with an error, not the connection of whoever shares it.
+async fn survive(State(app): State<App>, request: Request, next: Next) -> Response {
+    if let Ok(response) = AssertUnwindSafe(next.run(request)).catch_unwind().await {
+        return response;
+    }
+    tracing::error!("a panic in a request");
+    app.engine().metrics().panicked();
+    HttpError::panicked().into_response()
+}
+
+/// Lets only those through who have a key, where keys are asked for.
+async fn known(State(app): State<App>, request: Request, next: Next) -> Response {
+    match app.keys().check(request.headers()) {
+        Ok(_) => next.run(request).await,
+        Err(error) => failed(&app.engine().request_id(), error),
+    }
+}
+
 pub(crate) fn router(app: App) -> Router {
-    Router::new()
-        .route("/v1/chat/completions", post(chat::chat))
-        .route("/v1/route", post(chat::route))
+    let for_holders = Router::new()
         .route("/v1/classify", post(classify::classify))
         .route("/v1/feedback", post(feedback::feedback))
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*id}", get(models::show))
+        .route_layer(middleware::from_fn_with_state(app.clone(), known));
+    Router::new()
+        .merge(for_holders)
+        // these know by themselves who asks, and answer each client in its dialect
+        .route("/v1/chat/completions", post(chat::chat))
+        .route("/v1/messages", post(chat::messages))
+        .route("/v1/messages/count_tokens", post(chat::count))
+        .route("/v1/responses", post(chat::responses))
+        .route("/v1/completions", post(chat::completions))
+        .route("/v1/embeddings", post(chat::embeddings))
+        .route("/v1/route", post(chat::route))
         .route("/healthz", get(status::healthz))
         .route("/readyz", get(status::readyz))
         .route("/metrics", get(status::metrics))
@@ -51,6 +114,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/admin/v1/catalog/sync", post(admin::sync))
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn_with_state(app.clone(), survive))
         .with_state(app)
 }
 
@@ -66,11 +130,11 @@ async fn wrong_method(method: Method, uri: Uri) -> HttpError {
 }
 
 /// 200 with a JSON body.
-fn json(value: &impl Serialize) -> Response {
+pub(crate) fn json(value: &impl Serialize) -> Response {
     json_bytes(serde_json::to_vec(value).unwrap_or_default().into())
 }
 
-fn json_bytes(body: Bytes) -> Response {
+pub(crate) fn json_bytes(body: Bytes) -> Response {
     ([(http::header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use arc_swap::ArcSwap;
 use axum::Router;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -26,8 +27,9 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    ServerSettings,
-    routes::{App, router},
+    KeySettings, ServerSettings,
+    keys::Keys,
+    routes::{App, Live, router},
 };
 
 /// A pause after `accept` failed for want of file descriptors.
@@ -59,20 +61,42 @@ impl ServerError {
 }
 
 /// A server that listens.
-#[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
-    engine: Engine,
+    live: Arc<Live>,
     settings: ServerSettings,
     admin_key: Option<SecretString>,
 }
 
+/// Puts a new configuration in the place of the one that is served. Cheap to clone.
+#[derive(Clone)]
+pub struct ServerHandle {
+    live: Arc<Live>,
+}
+
+impl ServerHandle {
+    /// What comes from now on is served so; what is under way ends as it began. The address, the connections and
+    /// their deadlines stay.
+    pub fn reload(&self, engine: Engine, settings: ServerSettings, keys: Vec<KeySettings>) {
+        let before = self.live.keys.load_full();
+        self.live.keys.store(Arc::new(Keys::new(keys, Some(&before))));
+        self.live.settings.store(Arc::new(settings));
+        self.live.engine.store(Arc::new(engine));
+    }
+
+    /// The engine that is served.
+    pub fn engine(&self) -> Arc<Engine> {
+        self.live.engine.load_full()
+    }
+}
+
 impl Server {
-    /// Listens on `address`; port 0 takes a free one.
+    /// Listens on `address`; port 0 takes a free one. Without keys everybody may ask.
     pub async fn bind(
         address: SocketAddr,
         settings: ServerSettings,
+        keys: Vec<KeySettings>,
         engine: Engine,
     ) -> Result<Self, ServerError> {
         let failed = |source: io::Error| {
@@ -82,13 +106,23 @@ impl Server {
         };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, address, engine, settings, admin_key: None })
+        let live = Live {
+            engine: ArcSwap::from_pointee(engine),
+            settings: ArcSwap::from_pointee(settings),
+            keys: ArcSwap::from_pointee(Keys::new(keys, None)),
+        };
+        Ok(Self { listener, address, live: Arc::new(live), settings, admin_key: None })
     }
 
     /// Opens the admin routes to those who have this key.
     #[must_use]
     pub fn with_admin_key(self, admin_key: Option<SecretString>) -> Self {
         Self { admin_key, ..self }
+    }
+
+    /// What a reload goes through.
+    pub fn handle(&self) -> ServerHandle {
+        ServerHandle { live: Arc::clone(&self.live) }
     }
 
     /// Where it listens.
@@ -101,8 +135,7 @@ impl Server {
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> usize {
         let stopping = CancellationToken::new();
         let app = App {
-            engine: self.engine,
-            settings: self.settings,
+            live: self.live,
             admin_key: self.admin_key,
             started: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),
             stopping: stopping.clone(),
@@ -157,6 +190,8 @@ impl Connections {
             .http1()
             .timer(TokioTimer::new())
             .header_read_timeout(self.settings.read_timeout)
+            // a longer head is answered 431
+            .max_buf_size(self.settings.max_header_bytes)
             .pipeline_flush(true);
         builder.http2().timer(TokioTimer::new());
         let service = TowerToHyperService::new(self.router.clone());

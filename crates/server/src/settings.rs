@@ -16,4 +16,8 @@ pub struct ServerSettings {
     pub read_timeout: Duration,
     /// How long a client may leave written bytes unread.
     pub write_timeout: Duration,
+    /// A client that waits for the next event of its stream hears from us this often.
+    pub keep_alive: Duration,
+    /// The longest head of a request, in bytes.
+    pub max_header_bytes: usize,
 }

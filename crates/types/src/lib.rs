@@ -26,5 +26,5 @@ pub use model::{
 };
 pub use observation::{Observation, Outcome};
 pub use origin::{About, Document, Fact, Origin, Origins};
-pub use request::{RequestFeatures, RouteOptions, RouteRequest};
+pub use request::{Priority, RequestFeatures, RouteOptions, RouteRequest};
 pub use units::{MicroUsd, Price, Score, Tokens};

@@ -137,8 +137,10 @@ pub enum BackendKind {
     OpenRouter,
     /// The server of llama.cpp.
     LlamaCpp,
-    /// Anthropic, through its OpenAI-compatible routes.
+    /// Anthropic, in its own dialect (Messages).
     Anthropic,
+    /// Google's Gemini, in its own dialect (`generateContent`).
+    Gemini,
 }
 
 /// Where a backend is. Holds no secret.

@@ -12,32 +12,53 @@ use crate::{BackendId, ModelId, Tokens};
 pub enum Outcome {
     /// A complete answer.
     Ok,
-    /// No connection, or it broke.
+    /// No connection, or it broke before an answer.
     Connect,
+    /// No TLS: a certificate that is not trusted, a server that speaks none.
+    Tls,
     /// No answer in time.
     Timeout,
-    /// 429.
+    /// 429, or known to be over its limit.
     RateLimited,
     /// 5xx.
     ServerError,
+    /// 401, 403, 404, 405: this backend does not take our key, or does not know the model.
+    Rejected,
     /// 4xx that the client caused: says nothing of the backend.
     ClientError,
-    /// An answer that is not what was asked for: garbage, half a stream, a redirect.
-    Protocol,
+    /// The prompt is too long for this model: says nothing of the backend.
+    ContextOverflow,
+    /// A filter of the provider refused the prompt: says nothing of the backend's health.
+    ContentFilter,
+    /// This backend has no words for something in the request: says nothing of its health.
+    Untranslatable,
+    /// An answer that is not what was asked for: garbage, a redirect, an error under a success status.
+    Malformed,
+    /// An answer that broke off.
+    Truncated,
+    /// Another attempt at the same request was faster: says nothing of the backend.
+    Superseded,
     /// The client went away: says nothing of the backend's end.
     Cancelled,
 }
 
 impl Outcome {
     /// Every outcome.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 15] = [
         Self::Ok,
         Self::Connect,
+        Self::Tls,
         Self::Timeout,
         Self::RateLimited,
         Self::ServerError,
+        Self::Rejected,
         Self::ClientError,
-        Self::Protocol,
+        Self::ContextOverflow,
+        Self::ContentFilter,
+        Self::Untranslatable,
+        Self::Malformed,
+        Self::Truncated,
+        Self::Superseded,
         Self::Cancelled,
     ];
 
@@ -46,18 +67,40 @@ impl Outcome {
         match self {
             Self::Ok => "ok",
             Self::Connect => "connect",
+            Self::Tls => "tls",
             Self::Timeout => "timeout",
             Self::RateLimited => "rate_limited",
             Self::ServerError => "server_error",
+            Self::Rejected => "rejected",
             Self::ClientError => "client_error",
-            Self::Protocol => "protocol",
+            Self::ContextOverflow => "context_overflow",
+            Self::ContentFilter => "content_filter",
+            Self::Untranslatable => "untranslatable",
+            Self::Malformed => "malformed",
+            Self::Truncated => "truncated",
+            Self::Superseded => "superseded",
             Self::Cancelled => "cancelled",
         }
     }
 
     /// Whether the backend is to blame.
     pub const fn is_failure(self) -> bool {
-        matches!(self, Self::Connect | Self::Timeout | Self::RateLimited | Self::ServerError | Self::Protocol)
+        matches!(
+            self,
+            Self::Connect
+                | Self::Tls
+                | Self::Timeout
+                | Self::RateLimited
+                | Self::ServerError
+                | Self::Rejected
+                | Self::Malformed
+                | Self::Truncated
+        )
+    }
+
+    /// Whether the same backend may well do better a moment later, and has most likely not worked on the answer.
+    pub const fn is_passing(self) -> bool {
+        matches!(self, Self::Connect | Self::ServerError)
     }
 }
 
@@ -80,14 +123,16 @@ pub struct Observation {
     pub input_tokens: Option<Tokens>,
     /// Output tokens, as the backend counted them.
     pub output_tokens: Option<Tokens>,
+    /// The backend counted nothing: both are our own estimates.
+    pub estimated: bool,
 }
 
 impl Observation {
     /// Time per output token after the first, where the answer was streamed to its end and the backend
-    /// said how many tokens it has: (total - ttft) / (n - 1).
+    /// itself said how many tokens it has: (total - ttft) / (n - 1).
     pub fn time_per_output_token(&self) -> Option<Duration> {
         let n = self.output_tokens?.0;
-        if !self.streamed || self.outcome != Outcome::Ok || n < 2 {
+        if !self.streamed || self.estimated || self.outcome != Outcome::Ok || n < 2 {
             return None;
         }
         let writing = self.total.checked_sub(self.ttft?)?;

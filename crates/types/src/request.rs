@@ -65,6 +65,17 @@ pub struct RouteOptions {
     pub session_id: Option<String>,
 }
 
+/// Who waits for an answer, where there are more requests than places.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Priority {
+    /// Somebody waits: before every batch request.
+    #[default]
+    Interactive,
+    /// Nobody does.
+    Batch,
+}
+
 /// A request, resolved: what `decide` reads.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RouteRequest {

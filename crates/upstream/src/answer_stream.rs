@@ -5,25 +5,38 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
 use http::header;
-use pointsman_protocol::{SseEvents, SseSummary};
+use pointsman_dialects::backend::{BackendDialect, BackendStream};
+use pointsman_protocol::{SseError, SseEvents, SseSummary};
 use reqwest::Response;
 use tokio::{
-    sync::OwnedSemaphorePermit,
     task::yield_now,
     time::{Instant, timeout},
 };
 
-use crate::{AttemptError, client::next};
+use crate::{AttemptError, Pass, client::next};
 
 /// The most pieces of a body that are put into one write.
 const MAX_BATCH: usize = 16;
 /// How long a connection may stay open after `[DONE]` before it is given up for reuse.
 const GRACE_AFTER_DONE: Duration = Duration::from_millis(50);
 
+/// What a stream has to keep to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StreamRules {
+    /// The longest event.
+    pub(crate) max_event_bytes: usize,
+    /// The longest silence.
+    pub(crate) idle: Duration,
+    /// Either of a finish reason and `[DONE]` is an end.
+    pub(crate) lenient: bool,
+}
+
 /// Whole events, from the first content on. Dropping it closes the connection to the backend.
 #[derive(Debug)]
 pub struct AnswerStream {
     response: Response,
+    /// Turns what the backend says into OpenAI's events.
+    own: Option<BackendStream>,
     events: SseEvents,
     /// What came before and with the first content.
     head: Option<Bytes>,
@@ -31,8 +44,10 @@ pub struct AnswerStream {
     deadline: Instant,
     /// A failure that came behind events which the client has to see first.
     failed: Option<AttemptError>,
+    /// A stream without `[DONE]`, or without a finish reason, is whole all the same.
+    lenient: bool,
     ended: bool,
-    _permit: OwnedSemaphorePermit,
+    _place: Pass,
 }
 
 impl AnswerStream {
@@ -40,38 +55,48 @@ impl AnswerStream {
     pub(crate) async fn open(
         response: Response,
         model: &str,
-        max_event_bytes: usize,
-        idle: Duration,
+        rules: StreamRules,
+        own: Option<(BackendDialect, BackendStream)>,
         deadline: Instant,
-        permit: OwnedSemaphorePermit,
+        place: Pass,
     ) -> Result<Self, AttemptError> {
+        let StreamRules { max_event_bytes, idle, lenient } = rules;
         let content_type = response.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
-        if let Some(other) = content_type.filter(|t| !t.starts_with("text/event-stream")) {
-            return Err(AttemptError::protocol(format!("asked for a stream of events, got {other:?}")));
+        let expected = match &own {
+            Some((BackendDialect::Ollama, _)) => "application/",
+            _ => "text/event-stream",
+        };
+        if let Some(other) = content_type.filter(|t| !t.starts_with(expected)) {
+            return Err(AttemptError::malformed(format!("asked for a stream of events, got {other:?}")));
         }
-        let events = SseEvents::new(model, max_event_bytes);
+        let events = SseEvents::new(model, max_event_bytes).lenient(lenient);
         let mut stream = Self {
             response,
+            own: own.map(|(_, stream)| stream),
             events,
             head: None,
             idle,
             deadline,
             failed: None,
+            lenient,
             ended: false,
-            _permit: permit,
+            _place: place,
         };
         let mut head = BytesMut::new();
         while !stream.summary().content && !stream.summary().finished {
             match stream.read().await? {
                 Some(bytes) if head.is_empty() => head = BytesMut::from(bytes),
                 Some(bytes) => head.extend_from_slice(&bytes),
-                None if stream.summary().events == 0 => {
-                    return Err(AttemptError::protocol("the stream is empty"));
+                None if stream.summary().events == 0 && stream.failed.is_none() => {
+                    return Err(AttemptError::truncated("the stream is empty"));
                 }
                 None => break,
             }
+            if let Some(error) = stream.failed.take_if(|_| !stream.events.summary().content) {
+                return Err(error);
+            }
             if head.len() > max_event_bytes {
-                return Err(AttemptError::protocol("no content in the first events"));
+                return Err(AttemptError::malformed("no content in the first events"));
             }
         }
         stream.head = Some(head.freeze());
@@ -88,11 +113,7 @@ impl AnswerStream {
         if let Some(head) = self.head.take().filter(|head| !head.is_empty()) {
             return Some(Ok(head));
         }
-        let item = match self.failed.take() {
-            Some(error) => Some(Err(error)),
-            None => self.read().await.transpose(),
-        };
-        match item {
+        match self.read().await.transpose() {
             Some(Ok(events)) => Some(Ok(self.with_what_is_here(events).await)),
             item => {
                 self.ended |= matches!(item, Some(Err(_)));
@@ -111,10 +132,8 @@ impl AnswerStream {
             // lets the connection's task hand over what it has read
             yield_now().await;
             let more = match self.response.chunk().now_or_never() {
-                Some(Ok(Some(chunk))) => {
-                    self.events.push(chunk).map_err(|e| AttemptError::protocol(e.to_string()))
-                }
-                Some(Err(error)) => Err(AttemptError::transport(error)),
+                Some(Ok(Some(chunk))) => self.push(chunk),
+                Some(Err(error)) => Err(AttemptError::broken(error)),
                 // the end of the body is seen again by the next read
                 Some(Ok(None)) | None => break,
             };
@@ -134,6 +153,9 @@ impl AnswerStream {
 
     /// The next bytes that hold at least one whole event.
     async fn read(&mut self) -> Result<Option<Bytes>, AttemptError> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
         if self.ended {
             return Ok(None);
         }
@@ -146,26 +168,67 @@ impl AnswerStream {
         loop {
             let left = self.deadline.saturating_duration_since(Instant::now());
             let chunk = next(&mut self.response, self.idle.min(left)).await?;
-            let Some(chunk) = chunk else { return self.end() };
-            let events = self.events.push(chunk).map_err(|e| AttemptError::protocol(e.to_string()))?;
+            let Some(chunk) = chunk else {
+                let rest = match self.own.take() {
+                    Some(mut own) => own.finish().map_err(AttemptError::malformed)?,
+                    None => Vec::new(),
+                };
+                let rest = if rest.is_empty() { Bytes::new() } else { self.push(rest.into())? };
+                if rest.is_empty() {
+                    return self.end();
+                }
+                return Ok(Some(rest));
+            };
+            let events = self.push(chunk)?;
             if !events.is_empty() {
                 return Ok(Some(events));
             }
         }
     }
 
+    /// The events that are whole now; what is wrong behind them is kept for the next call.
+    fn push(&mut self, chunk: Bytes) -> Result<Bytes, AttemptError> {
+        let chunk = match &mut self.own {
+            Some(own) => own.push(&chunk).map_err(AttemptError::malformed)?.into(),
+            None => chunk,
+        };
+        if chunk.is_empty() {
+            return Ok(chunk);
+        }
+        let events = self.events.push(chunk).map_err(in_stream)?;
+        self.failed = self.events.take_failure().map(in_stream);
+        Ok(events)
+    }
+
     /// The body is over: was the answer?
     fn end(&mut self) -> Result<Option<Bytes>, AttemptError> {
         self.ended = true;
-        let rest = self.events.finish().map_err(|e| AttemptError::protocol(e.to_string()))?;
+        let rest = self.events.finish().map_err(in_stream)?;
+        if let Some(failure) = self.events.take_failure() {
+            self.failed = Some(in_stream(failure));
+            return Ok(Some(rest));
+        }
         let SseSummary { finished, done, events, .. } = *self.summary();
-        if events > 0 && !finished && !done {
-            return Err(AttemptError::protocol("the stream broke off before the answer was finished"));
+        if events > 0 && !done && !(finished && self.lenient) {
+            let what = if finished { "without [DONE]" } else { "before the answer was finished" };
+            let error = AttemptError::truncated(format!("the stream broke off {what}"));
+            if rest.is_empty() {
+                return Err(error);
+            }
+            self.failed = Some(error);
+            return Ok(Some(rest));
         }
         if events > 0 && !done {
-            // some backends leave it out; clients wait for it
+            // clients wait for it
             return Ok(Some([&rest[..], b"data: [DONE]\n\n"].concat().into()));
         }
         Ok((!rest.is_empty()).then_some(rest))
+    }
+}
+
+fn in_stream(error: SseError) -> AttemptError {
+    match error {
+        SseError::Unfinished => AttemptError::truncated(error.to_string()),
+        error => AttemptError::malformed(error.to_string()),
     }
 }

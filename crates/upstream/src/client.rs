@@ -1,26 +1,76 @@
 //! One attempt at one backend.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use pointsman_dialects::backend::BackendDialect;
 use pointsman_protocol::Answer;
-use pointsman_types::{BackendId, Outcome};
+use pointsman_types::{BackendId, Outcome, Priority};
 use reqwest::{Client, Request, Response, Url};
 use secrecy::ExposeSecret;
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, timeout_at},
-};
+use tokio::time::{Instant, timeout_at};
 
-use crate::{AnswerStream, AttemptError, Timeouts, UpstreamError, UpstreamSettings};
+use crate::{
+    AnswerStream, AttemptError, Crowded, Gate, Pass, Timeouts, UpstreamError, UpstreamSettings,
+    answer_stream::StreamRules,
+    dialect::{self, Dialect, WireDialect},
+    limits, refusal,
+};
 
 /// The longest error body that is read.
 const MAX_ERROR_BYTES: usize = 64 * 1024;
+/// What providers call their own id of a request.
+const REQUEST_IDS: [&str; 2] = ["x-request-id", "request-id"];
+
+/// What is asked of a backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// A chat completion.
+    Chat,
+    /// Embeddings.
+    Embeddings,
+}
+
+/// One request to one backend.
+#[derive(Debug, Clone)]
+pub struct Call<'a> {
+    /// What is asked.
+    pub operation: Operation,
+    /// The name that is put into an answer without one.
+    pub model: &'a str,
+    /// What the backend calls the model.
+    pub upstream_model: &'a str,
+    /// OpenAI's shape, the model named as the backend names it.
+    pub body: Bytes,
+    /// Events are asked for.
+    pub stream: bool,
+    /// Headers of the client that go on to any backend.
+    pub headers: &'a HeaderMap,
+    /// The client's own key, for backends that take it.
+    pub authorization: Option<&'a HeaderValue>,
+}
 
 /// A checked answer.
 #[derive(Debug)]
-pub enum Reply {
+pub struct Reply {
+    /// The answer.
+    pub body: ReplyBody,
+    /// The answer used up the last of a limit: how long not to ask again.
+    pub limited: Option<Duration>,
+    /// The backend's own id of the request.
+    pub request_id: Option<HeaderValue>,
+    /// What could not be carried over into the backend's dialect.
+    pub dropped: Vec<String>,
+}
+
+/// What was answered.
+#[derive(Debug)]
+pub enum ReplyBody {
     /// The whole answer.
     Json(Answer),
     /// A stream whose first content is here.
@@ -36,12 +86,15 @@ pub struct Transport {
 #[derive(Debug)]
 struct Backend {
     client: Client,
-    chat_url: Url,
+    /// Without a slash at its end.
+    base: String,
+    dialect: Dialect,
     headers: HeaderMap,
+    own_keys: bool,
     timeouts: Timeouts,
-    limit: Arc<Semaphore>,
+    gate: Gate,
     max_answer_bytes: usize,
-    max_event_bytes: usize,
+    stream_rules: StreamRules,
 }
 
 impl Transport {
@@ -54,25 +107,44 @@ impl Transport {
         Ok(Self { backends: Arc::new(backends) })
     }
 
-    /// Sends a chat request to `backend` and waits for its first content byte, or for the whole answer if
-    /// it is not streamed. `model` is put into an answer that does not name its model.
-    pub async fn chat(
+    /// A place among the requests in flight to a backend, if one is free.
+    pub fn try_place(&self, backend: &BackendId) -> Option<Pass> {
+        self.backends.get(backend)?.gate.try_enter()
+    }
+
+    /// A place among the requests in flight to a backend, waited for in line.
+    pub async fn place(
         &self,
         backend: &BackendId,
-        model: &str,
-        body: Bytes,
-        stream: bool,
+        priority: Priority,
+        deadline: Instant,
+    ) -> Result<Pass, Crowded> {
+        match self.backends.get(backend) {
+            Some(backend) => backend.gate.enter(priority, deadline).await,
+            None => Err(Crowded::Full),
+        }
+    }
+
+    /// For each backend its name, how many requests are in flight, and how many wait for a place.
+    pub fn loads(&self) -> impl Iterator<Item = (&BackendId, (usize, usize))> {
+        self.backends.iter().map(|(id, backend)| (id, backend.gate.load()))
+    }
+
+    /// Sends a request to `backend` and waits for its first content byte, or for the whole answer if it is not
+    /// streamed. The place is given back with the end of the answer.
+    pub async fn send(
+        &self,
+        backend: &BackendId,
+        place: Pass,
+        call: Call<'_>,
     ) -> Result<Reply, AttemptError> {
         let Some(backend) = self.backends.get(backend) else {
             return Err(AttemptError::new(Outcome::Connect, format!("backend {backend} is gone")));
         };
-        let Ok(permit) = backend.limit.clone().try_acquire_owned() else {
-            return Err(AttemptError::new(Outcome::RateLimited, "the backend is at its concurrency limit"));
-        };
         let started = Instant::now();
         let Timeouts { first_byte, total, .. } = backend.timeouts;
         let deadline = started + first_byte.min(total);
-        let answered = timeout_at(deadline, backend.answer(model, body, stream, started, permit)).await;
+        let answered = timeout_at(deadline, backend.answer(call, started, place)).await;
         answered.unwrap_or_else(|_| Err(AttemptError::late("no answer", first_byte.min(total))))
     }
 }
@@ -85,55 +157,132 @@ impl Backend {
             url: settings.endpoint.base_url.to_string(),
             why,
         };
-        let chat_url = format!("{}/chat/completions", settings.endpoint.base_url.trim_end_matches('/'));
-        let chat_url = Url::parse(&chat_url).map_err(|e| bad_url(e.to_string()))?;
-        if !matches!(chat_url.scheme(), "http" | "https") {
+        let base = settings.endpoint.base_url.trim_end_matches('/');
+        let url = Url::parse(base).map_err(|e| bad_url(e.to_string()))?;
+        if !matches!(url.scheme(), "http" | "https") {
             return Err(bad_url("not http or https".to_owned()));
         }
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(key) = &settings.api_key {
-            let value = HeaderValue::from_str(&format!("Bearer {}", key.expose_secret()));
+            let (name, before) = dialect::key_header(settings.dialect);
+            let value = HeaderValue::from_str(&format!("{before}{}", key.expose_secret()));
             let mut value = value.map_err(|_| UpstreamError::Key { backend: backend.clone() })?;
             value.set_sensitive(true);
-            headers.insert(header::AUTHORIZATION, value);
+            headers.insert(name, value);
+        }
+        if settings.dialect == WireDialect::Anthropic {
+            headers.insert(dialect::ANTHROPIC_VERSION.0, dialect::ANTHROPIC_VERSION.1);
         }
         Ok(Self {
-            client: client(&chat_url, settings.timeouts.connect)
+            client: client(&url, settings.timeouts.connect)
                 .map_err(|e| UpstreamError::Client { backend, why: e.to_string() })?,
-            chat_url,
+            base: base.to_owned(),
+            dialect: Dialect::new(settings.dialect),
             headers,
+            own_keys: settings.own_keys,
             timeouts: settings.timeouts,
-            limit: Arc::new(Semaphore::new(settings.max_concurrency.min(Semaphore::MAX_PERMITS))),
+            gate: Gate::new(settings.max_concurrency, settings.max_waiting),
             max_answer_bytes: settings.max_answer_bytes,
-            max_event_bytes: settings.max_event_bytes,
+            stream_rules: StreamRules {
+                max_event_bytes: settings.max_event_bytes,
+                idle: settings.timeouts.idle,
+                lenient: settings.lenient_streams,
+            },
         })
     }
 
-    async fn answer(
+    /// The request as this backend takes it, and what could not be carried over.
+    fn request(
         &self,
-        model: &str,
-        body: Bytes,
-        stream: bool,
-        started: Instant,
-        permit: OwnedSemaphorePermit,
-    ) -> Result<Reply, AttemptError> {
-        let mut request = Request::new(Method::POST, self.chat_url.clone());
-        *request.headers_mut() = self.headers.clone();
-        *request.body_mut() = Some(body.into());
+        call: &Call<'_>,
+        dialect: Option<BackendDialect>,
+    ) -> Result<(Request, Vec<String>), AttemptError> {
+        let outgoing = dialect::outgoing(call, dialect)?;
+        let base = dialect::base_of(&self.base, dialect);
+        let url = Url::parse(&format!("{base}{}", outgoing.path));
+        let url = url.map_err(|e| AttemptError::new(Outcome::Untranslatable, e.to_string()))?;
+        let mut request = Request::new(Method::POST, url);
+        let headers = request.headers_mut();
+        *headers = self.headers.clone();
+        for (name, value) in call.headers {
+            headers.insert(name, value.clone());
+        }
+        if let Some(own) = call.authorization.filter(|_| self.own_keys) {
+            headers.remove(dialect::key_header(self.dialect.configured()).0);
+            headers.insert(header::AUTHORIZATION, own.clone());
+        }
+        *request.body_mut() = Some(outgoing.body.into());
+        Ok((request, outgoing.dropped))
+    }
+
+    async fn answer(&self, call: Call<'_>, started: Instant, place: Pass) -> Result<Reply, AttemptError> {
+        let mut spoken = self.dialect.spoken(call.operation);
+        let (mut response, mut dropped) = self.ask(&call, spoken).await?;
+        if let Some(other) = self.dialect.other(response.status(), spoken, call.operation) {
+            let status = response.status();
+            let body = read(response, MAX_ERROR_BYTES, self.timeouts.idle).await.ok();
+            if !dialect::is_missing_route(body.as_deref().unwrap_or_default()) {
+                return Err(refusal::error(status, body));
+            }
+            spoken = Some(other);
+            (response, dropped) = self.ask(&call, spoken).await?;
+            if response.status() == StatusCode::OK {
+                self.dialect.learn();
+            }
+        }
+        let status = response.status();
+        let limited = limits::wait(response.headers(), status != StatusCode::OK, SystemTime::now());
+        if status != StatusCode::OK {
+            let body = read(response, MAX_ERROR_BYTES, self.timeouts.idle).await.ok();
+            let body = match spoken {
+                Some(dialect) => body.map(|body| dialect.error(status.as_u16(), &body).into()),
+                None => body,
+            };
+            return Err(AttemptError { retry_after: limited, ..refusal::error(status, body) });
+        }
+        let id = |name: &&str| response.headers().get(*name).cloned();
+        let request_id = REQUEST_IDS.iter().find_map(id);
+        let body = self.body(response, &call, spoken, started, place).await?;
+        Ok(Reply { body, limited, request_id, dropped })
+    }
+
+    async fn ask(
+        &self,
+        call: &Call<'_>,
+        dialect: Option<BackendDialect>,
+    ) -> Result<(Response, Vec<String>), AttemptError> {
+        let (request, dropped) = self.request(call, dialect)?;
         let response = self.client.execute(request).await.map_err(AttemptError::transport)?;
-        if response.status() != StatusCode::OK {
-            return Err(refusal(response, self.timeouts.idle).await);
-        }
-        if stream {
+        Ok((response, dropped))
+    }
+
+    async fn body(
+        &self,
+        response: Response,
+        call: &Call<'_>,
+        dialect: Option<BackendDialect>,
+        started: Instant,
+        place: Pass,
+    ) -> Result<ReplyBody, AttemptError> {
+        if call.stream {
             let total = started + self.timeouts.total;
-            let stream =
-                AnswerStream::open(response, model, self.max_event_bytes, self.timeouts.idle, total, permit);
-            return Ok(Reply::Stream(Box::new(stream.await?)));
+            let own = dialect.map(|dialect| {
+                (dialect, dialect.stream(call.model, dialect::unix_time(), self.stream_rules.max_event_bytes))
+            });
+            let stream = AnswerStream::open(response, call.model, self.stream_rules, own, total, place);
+            return Ok(ReplyBody::Stream(Box::new(stream.await?)));
         }
-        let body = read(response, self.max_answer_bytes, self.timeouts.idle).await?;
-        let answer = Answer::read(body, model).map_err(|e| AttemptError::protocol(e.to_string()))?;
-        Ok(Reply::Json(answer))
+        let mut body = read(response, self.max_answer_bytes, self.timeouts.idle).await?;
+        if let Some(dialect) = dialect {
+            let answer = dialect.answer(&body, call.model, dialect::unix_time());
+            body = answer.map_err(AttemptError::malformed)?.into();
+        }
+        let answer = match call.operation {
+            Operation::Chat => Answer::read(body, call.model),
+            Operation::Embeddings => Answer::read_embeddings(body, call.model),
+        };
+        Ok(ReplyBody::Json(answer.map_err(|e| AttemptError::malformed(e.to_string()))?))
     }
 }
 
@@ -157,7 +306,7 @@ fn client(url: &Url, connect: Duration) -> Result<Client, reqwest::Error> {
 
 /// The whole body, if it has at most `limit` bytes.
 async fn read(mut response: Response, limit: usize, idle: Duration) -> Result<Bytes, AttemptError> {
-    let too_long = || AttemptError::protocol(format!("the answer is longer than {limit} bytes"));
+    let too_long = || AttemptError::malformed(format!("the answer is longer than {limit} bytes"));
     if response.content_length().is_some_and(|n| n > limit as u64) {
         return Err(too_long());
     }
@@ -178,40 +327,7 @@ async fn read(mut response: Response, limit: usize, idle: Duration) -> Result<By
 /// The next bytes of a body, `None` at its end.
 pub(crate) async fn next(response: &mut Response, idle: Duration) -> Result<Option<Bytes>, AttemptError> {
     match timeout_at(Instant::now() + idle, response.chunk()).await {
-        Ok(chunk) => chunk.map_err(AttemptError::transport),
+        Ok(chunk) => chunk.map_err(AttemptError::broken),
         Err(_) => Err(AttemptError::late("the answer stopped: no byte", idle)),
     }
-}
-
-/// What a status other than 200 means. The request is at fault only where another backend would say the
-/// same: a key or a model that this backend does not know is this backend's affair.
-async fn refusal(response: Response, idle: Duration) -> AttemptError {
-    let status = response.status();
-    let outcome = match status.as_u16() {
-        408 | 504 => Outcome::Timeout,
-        429 => Outcome::RateLimited,
-        401 | 403 | 404 | 405 => Outcome::Protocol,
-        400..500 => Outcome::ClientError,
-        500.. => Outcome::ServerError,
-        _ => Outcome::Protocol,
-    };
-    let header = |name| response.headers().get(name).and_then(|v| v.to_str().ok());
-    let retry_after =
-        header(header::RETRY_AFTER).and_then(|v| v.trim().parse().ok()).map(Duration::from_secs);
-    let redirect = status.is_redirection();
-    let body = read(response, MAX_ERROR_BYTES, idle).await.ok();
-    let said = body.as_ref().and_then(|b| error_message(b));
-    let message = match said {
-        _ if redirect => format!("the backend redirects ({status}); redirects are not followed"),
-        Some(said) => format!("the backend answered {status}: {said}"),
-        None => format!("the backend answered {status}"),
-    };
-    AttemptError { outcome, message, status: Some(status.as_u16()), retry_after, body }
-}
-
-fn error_message(body: &[u8]) -> Option<String> {
-    let value: serde_json::Value = serde_json::from_slice(body).ok()?;
-    let error = value.get("error").unwrap_or(&value);
-    let text = error.get("message").or(Some(error))?.as_str()?;
-    Some(text.chars().filter(|c| !c.is_control()).take(300).collect())
 }

@@ -57,7 +57,7 @@ pub struct AttemptError {
     pub message: String,
     /// The status, where an answer came.
     pub status: Option<u16>,
-    /// `Retry-After` of a 429 or 503.
+    /// How long not to ask again, where the refusal says so.
     pub retry_after: Option<Duration>,
     /// The backend's own error body, where the client is to see it as it is.
     pub body: Option<Bytes>,
@@ -68,25 +68,50 @@ impl AttemptError {
         Self { outcome, message: message.into(), status: None, retry_after: None, body: None }
     }
 
-    /// A failure of the connection or of HTTP itself.
+    pub(crate) fn with_body(self, body: Option<Bytes>) -> Self {
+        Self { body, ..self }
+    }
+
+    /// No connection, or one that broke before there was an answer.
     pub(crate) fn transport(error: reqwest::Error) -> Self {
+        // the URL may hold what a client should not see
+        let error = error.without_url();
+        let told = chain(&error);
+        let says = |words: &[&str]| words.iter().any(|word| told.contains(word));
         let outcome = if error.is_timeout() {
             Outcome::Timeout
-        } else if error.is_connect() || error.is_request() || error.is_body() {
-            Outcome::Connect
+        } else if says(&[
+            "certificate",
+            "InvalidContentType",
+            "corrupt message",
+            "handshake",
+            "peer is incompatible",
+        ]) {
+            Outcome::Tls
+        } else if says(&["invalid HTTP", "parse error"]) || error.is_decode() || error.is_redirect() {
+            Outcome::Malformed
         } else {
-            Outcome::Protocol
+            Outcome::Connect
         };
-        // the URL may hold what a client should not see
+        Self::new(outcome, told)
+    }
+
+    /// An answer that broke off.
+    pub(crate) fn broken(error: reqwest::Error) -> Self {
+        let outcome = if error.is_timeout() { Outcome::Timeout } else { Outcome::Truncated };
         Self::new(outcome, chain(&error.without_url()))
+    }
+
+    pub(crate) fn truncated(message: impl Into<String>) -> Self {
+        Self::new(Outcome::Truncated, message)
     }
 
     pub(crate) fn late(what: &str, after: Duration) -> Self {
         Self::new(Outcome::Timeout, format!("{what} within {after:?}"))
     }
 
-    pub(crate) fn protocol(message: impl Into<String>) -> Self {
-        Self::new(Outcome::Protocol, message)
+    pub(crate) fn malformed(message: impl Into<String>) -> Self {
+        Self::new(Outcome::Malformed, message)
     }
 
     /// Whether another backend may do better: not if the request itself is at fault.

@@ -7,10 +7,18 @@
 
 mod answer_stream;
 mod client;
+mod dialect;
 mod error;
+mod gate;
+mod limits;
+mod refusal;
+mod resilience;
 mod settings;
 
 pub use answer_stream::AnswerStream;
-pub use client::{Reply, Transport};
+pub use client::{Call, Operation, Reply, ReplyBody, Transport};
+pub use dialect::WireDialect;
 pub use error::{AttemptError, UpstreamError};
+pub use gate::{Crowded, Gate, Pass};
+pub use resilience::{BreakerSettings, HedgeSettings, LoadSettings, RetrySettings};
 pub use settings::{Timeouts, UpstreamSettings};

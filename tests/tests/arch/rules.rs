@@ -30,13 +30,14 @@ enum May {
 }
 
 /// The floors. A crate that is not here may not be.
-const FLOORS: [(&str, u8, May); 16] = [
+const FLOORS: [(&str, u8, May); 17] = [
     ("kernels", 0, May::Only(&[])),
     ("names", 0, May::Only(&[])),
     ("types", 0, May::Only(&[])),
     ("protocol", 0, May::Only(&["types"])),
     ("decide", 1, May::Only(&["types"])),
     ("outcomes", 1, May::Only(&["kernels"])),
+    ("dialects", 1, May::Only(&["types", "protocol"])),
     ("actors", 1, May::Only(&["types"])),
     ("catalog", 2, May::Below),
     ("latency", 2, May::Below),
@@ -45,7 +46,7 @@ const FLOORS: [(&str, u8, May); 16] = [
     ("demo", 2, May::Below),
     ("engine", 3, May::Below),
     ("config", 3, May::Below),
-    ("server", 4, May::Only(&["engine", "protocol", "types"])),
+    ("server", 4, May::Only(&["engine", "dialects", "protocol", "types"])),
     ("cli", 5, May::Below),
 ];
 

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use pointsman_demo::Pace;
-use pointsman_engine::{EngineError, Routed, Standing, WhyNot};
+use pointsman_engine::{Caller, EngineError, Routed, Standing, WhyNot};
 use pointsman_types::{Classification, NoRoute, Ranked};
 use serde_json::json;
 
@@ -28,13 +28,14 @@ pub(crate) fn run(args: &Route) -> anyhow::Result<ExitCode> {
         let _demo = if demo { Some(setup::add_demo(&mut config, Pace::Instant).await?) } else { None };
         let engine = setup::engine(&config, ONE_SYNC).await?;
         let id = engine.request_id();
-        let routed = match engine.decide(&id, body.as_bytes(), None, args.why_not.as_deref()).await {
-            Ok(routed) => routed,
-            Err(error) => {
-                explain(&error);
-                return Ok(ExitCode::FAILURE);
-            }
-        };
+        let routed =
+            match engine.decide(&id, body.as_bytes(), &Caller::default(), args.why_not.as_deref()).await {
+                Ok(routed) => routed,
+                Err(error) => {
+                    explain(&error);
+                    return Ok(ExitCode::FAILURE);
+                }
+            };
         if args.json {
             say(&serde_json::to_string_pretty(&routed)?);
         } else {

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, process::ExitCode};
 use pointsman_config::Config;
 use pointsman_demo::Pace;
 use pointsman_engine::Engine;
-use pointsman_server::{Server, ServerSettings};
+use pointsman_server::{KeySettings, Server, ServerSettings};
 use serde_json::json;
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -42,8 +42,15 @@ async fn serve(args: Serve, mut config: Config) -> anyhow::Result<ExitCode> {
         max_connections: config.server.max_connections,
         read_timeout: config.server.header_read_timeout,
         write_timeout: config.server.write_timeout,
+        keep_alive: config.server.keep_alive,
+        max_header_bytes: config.server.max_header_bytes,
     };
-    let server = Server::bind(config.listen, settings, engine.clone()).await?;
+    let keys = config
+        .keys
+        .iter()
+        .map(|key| KeySettings { name: key.name.clone(), sha256: key.sha256, max_streams: key.max_streams })
+        .collect();
+    let server = Server::bind(config.listen, settings, keys, engine.clone()).await?;
     let server = server.with_admin_key(config.admin_key.clone());
     banner(&engine, server.address(), args.json);
     let asked = async {

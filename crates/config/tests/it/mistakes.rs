@@ -11,9 +11,9 @@ use crate::{example, load, report, report_under, without_folder};
 fn a_file_with_many_mistakes_gets_all_of_them_reported_at_once() {
     assert_snapshot!(report(MANY), @r##"
     pointsman.toml:2: listen: `everywhere` is not an address and a port, for example 127.0.0.1:8080
-    pointsman.toml:3: worker_threads: unknown key; valid here: listen, backends, industries, aliases, policy, sessions, outcomes, learning, classifier, catalog, server, classes, rules
+    pointsman.toml:3: worker_threads: unknown key; valid here: listen, backends, industries, aliases, policy, sessions, outcomes, learning, classifier, catalog, server, keys, retries, breakers, hedging, classes, rules
     pointsman.toml:5: backends[0].base_url: missing
-    pointsman.toml:7: backends[0].kind: unknown kind `opnai`; valid: openai, litellm, ollama, vllm, llamacpp, openrouter, anthropic
+    pointsman.toml:7: backends[0].kind: unknown kind `opnai`; valid: openai, litellm, ollama, vllm, llamacpp, openrouter, anthropic, gemini
     pointsman.toml:8: backends[0].bse_url: unknown key; did you mean `base_url`?
     pointsman.toml:9: backends[0].local: expected true or false, found a string
     pointsman.toml:10: backends[0].max_concurrency: 0 is not between 1 and 100000
@@ -25,7 +25,6 @@ fn a_file_with_many_mistakes_gets_all_of_them_reported_at_once() {
     pointsman.toml:17: backends[1].api_key: secrets do not belong in this file: put the name of an environment variable under api_key_env
     pointsman.toml:18: backends[1].accept: expected an array, found a string
     pointsman.toml:21: backends[2].name: a name has at most 64 letters, digits, `-`, `_` and `.`
-    pointsman.toml:22: backends[2].kind: the gemini dialect is not supported yet
     pointsman.toml:23: backends[2].base_url: a base URL starts with http:// or https://
     pointsman.toml:24: backends[2].api_key_env: looks like a key: give the name of an environment variable that holds it, never the secret
     pointsman.toml:26: backends[2].models[0].price.output: missing
@@ -60,7 +59,7 @@ fn a_file_with_many_mistakes_gets_all_of_them_reported_at_once() {
     pointsman.toml:55: catalog.refresh: 0s is not between 1s and 1day
     pointsman.toml:56: catalog.timeout: `abc` is no duration (expected number at 0); for example "250ms" or "1m 30s"
     pointsman.toml:59: server.body_limit_bytes: 0 is not between 1024 and 1073741824
-    pointsman.toml:60: server.keys: not supported yet: this version has no keys, bind it to a trusted network only
+    pointsman.toml:60: server.keys: gateway keys are `[[keys]]` tables, or the hash file that `keys_file` names
     pointsman.toml:61: server.grace: 1 year is not between 0s and 1day
     pointsman.toml:65: rules[0].when.tokens.min: -1 is not between 0 and 1000000000
     pointsman.toml:65: rules[0].when.task: unknown task `cooking`; valid: code, math, reasoning, knowledge, creative, summarization, translation, extraction, data, tool_use, chat

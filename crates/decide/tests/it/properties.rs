@@ -39,7 +39,7 @@ prop_compose! {
         s.kind = if chat { ModelKind::Chat } else { ModelKind::Other };
         s.context = context.map(Tokens);
         s.capabilities = capabilities;
-        Candidate { spec: Arc::new(s), latency, unreachable, evidence: None, estimate: None }
+        Candidate { spec: Arc::new(s), latency, unreachable, resting: unreachable, evidence: None, estimate: None }
     }
 }
 

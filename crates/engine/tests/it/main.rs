@@ -8,12 +8,15 @@ use pointsman_catalog::{CatalogBackend, CatalogSettings};
 use pointsman_classifier::ClassifierSettings;
 use pointsman_decide::Policy;
 use pointsman_engine::{
-    DispatcherSettings, Engine, EngineError, EngineSettings, FeedbackError, LearningSettings, SessionSettings,
+    Caller, DispatcherSettings, Engine, EngineError, EngineSettings, FeedbackError, LearningSettings,
+    SessionSettings,
 };
 use pointsman_latency::LatencySettings;
 use pointsman_testkit::{Behaviour, Upstream, chat};
 use pointsman_types::{BackendKind, Endpoint, ModelForm, RouteReason, Settled};
-use pointsman_upstream::{Timeouts, UpstreamSettings};
+use pointsman_upstream::{
+    BreakerSettings, HedgeSettings, LoadSettings, RetrySettings, Timeouts, UpstreamSettings, WireDialect,
+};
 use tokio::time::Instant;
 
 fn settings(upstream: &Upstream) -> EngineSettings {
@@ -43,6 +46,10 @@ fn settings(upstream: &Upstream) -> EngineSettings {
         latency: LatencySettings::default(),
         classifier: ClassifierSettings { deadline: Duration::from_secs(5), ..ClassifierSettings::default() },
         upstreams: vec![UpstreamSettings {
+            max_waiting: 16,
+            dialect: WireDialect::OpenAi,
+            lenient_streams: false,
+            own_keys: false,
             endpoint,
             api_key: None,
             timeouts: Timeouts::default(),
@@ -58,7 +65,10 @@ fn settings(upstream: &Upstream) -> EngineSettings {
         learning: LearningSettings::default(),
         dispatchers: DispatcherSettings::default(),
         request_timeout: Duration::from_secs(5),
-        max_attempts: 3,
+        retries: RetrySettings { max_attempts: 3, ..RetrySettings::default() },
+        breaker: BreakerSettings::default(),
+        hedge: HedgeSettings::default(),
+        load: LoadSettings { queue: Duration::from_millis(50), ..LoadSettings::default() },
         ready_models: 1,
     }
 }
@@ -70,7 +80,13 @@ async fn engine(settings: EngineSettings) -> Engine {
 }
 
 async fn reason(engine: &Engine, body: &str) -> RouteReason {
-    engine.decide(&engine.request_id(), body.as_bytes(), None, None).await.unwrap().decision.reason.clone()
+    engine
+        .decide(&engine.request_id(), body.as_bytes(), &Caller::default(), None)
+        .await
+        .unwrap()
+        .decision
+        .reason
+        .clone()
 }
 
 #[tokio::test]
@@ -80,10 +96,11 @@ async fn a_late_classifier_costs_the_classification_and_not_the_answer() {
     late.classifier.deadline = Duration::ZERO;
     let engine = engine(late).await;
     let body = chat("auto", "write a function", false);
-    let routed = engine.decide(&engine.request_id(), body.as_bytes(), None, None).await.unwrap();
+    let routed =
+        engine.decide(&engine.request_id(), body.as_bytes(), &Caller::default(), None).await.unwrap();
     assert_eq!(routed.decision.reason, RouteReason::AutoUnclassified);
     assert!(routed.decision.notes[0].contains("no answer by the deadline"), "{:?}", routed.decision.notes);
-    let reply = engine.chat(&engine.request_id(), body.as_bytes(), None).await.unwrap();
+    let reply = engine.chat(&engine.request_id(), body.as_bytes(), &Caller::default()).await.unwrap();
     assert_eq!(reply.meta.spec.id.as_str(), "m");
 }
 
@@ -98,12 +115,14 @@ async fn aliases_sessions_and_accepted_names() {
     assert_eq!(reason(&engine, &chat("ft:anything", "hi", false)).await, RouteReason::Alias);
     let stated = r#"{"model":"auto","route":{"task":"math","session_id":"s"},"messages":[{"role":"user","content":"x"}]}"#;
     assert_eq!(reason(&engine, stated).await.to_string(), "auto:math:stated");
-    let unknown = engine.decide(&engine.request_id(), chat("n", "hi", false).as_bytes(), None, None).await;
+    let unknown = engine
+        .decide(&engine.request_id(), chat("n", "hi", false).as_bytes(), &Caller::default(), None)
+        .await;
     assert!(matches!(unknown, Err(EngineError::NoRoute(_))));
 }
 
 #[tokio::test]
-async fn a_full_backend_refuses_at_once_and_recovers() {
+async fn a_full_backend_makes_wait_then_refuses_and_recovers() {
     let upstream = Upstream::start(&["m"]).await;
     upstream.script([Behaviour::Hang, Behaviour::Hang, Behaviour::json("m", "hi")]);
     let engine = engine(settings(&upstream)).await;
@@ -111,21 +130,21 @@ async fn a_full_backend_refuses_at_once_and_recovers() {
     let hanging: Vec<_> = (0..2)
         .map(|_| {
             let (engine, body) = (engine.clone(), body.clone());
-            tokio::spawn(
-                async move { engine.chat(&engine.request_id(), body.as_bytes(), None).await.map(|_| ()) },
-            )
+            tokio::spawn(async move {
+                engine.chat(&engine.request_id(), body.as_bytes(), &Caller::default()).await.map(|_| ())
+            })
         })
         .collect();
     while upstream.chats().len() < 2 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let refused = engine.chat(&engine.request_id(), body.as_bytes(), None).await;
-    assert!(matches!(refused, Err(EngineError::AllFailed { retry_after: Some(_), .. })), "{refused:?}");
+    let refused = engine.chat(&engine.request_id(), body.as_bytes(), &Caller::default()).await;
+    assert!(matches!(refused, Err(EngineError::Busy { .. })), "{refused:?}");
     for task in hanging {
         task.abort();
     }
     assert!(upstream.abandoned(2).await);
-    assert!(engine.chat(&engine.request_id(), body.as_bytes(), None).await.is_ok());
+    assert!(engine.chat(&engine.request_id(), body.as_bytes(), &Caller::default()).await.is_ok());
     let metrics = engine.metrics_text();
     assert!(
         metrics.contains(r#"outcome="cancelled"} 2"#) && metrics.contains(r#"outcome="ok"} 1"#),
@@ -140,7 +159,7 @@ async fn a_request_past_its_deadline_is_a_timeout_of_the_backend() {
     let mut short = settings(&upstream);
     short.request_timeout = Duration::from_millis(200);
     let engine = engine(short).await;
-    let late = engine.chat(&engine.request_id(), chat("m", "hi", false).as_bytes(), None).await;
+    let late = engine.chat(&engine.request_id(), chat("m", "hi", false).as_bytes(), &Caller::default()).await;
     assert!(matches!(late, Err(EngineError::Deadline { .. })), "{late:?}");
     assert!(upstream.abandoned(1).await, "the call was cancelled");
     let metrics = engine.metrics_text();
@@ -153,7 +172,9 @@ async fn a_stopped_engine_refuses() {
     let engine = engine(settings(&upstream)).await;
     assert!(engine.readiness().ready);
     assert_eq!(engine.stop(Instant::now() + Duration::from_secs(5)).await, Vec::<String>::new());
-    let refused = engine.decide(&engine.request_id(), chat("m", "hi", false).as_bytes(), None, None).await;
+    let refused = engine
+        .decide(&engine.request_id(), chat("m", "hi", false).as_bytes(), &Caller::default(), None)
+        .await;
     assert!(matches!(refused, Err(EngineError::Actor { actor: "dispatcher", .. })));
 }
 
@@ -176,7 +197,8 @@ async fn a_conversation_stays_with_who_answered() {
     let first = |body: String| {
         let engine = engine.clone();
         async move {
-            let routed = engine.decide(&engine.request_id(), body.as_bytes(), None, None).await.unwrap();
+            let routed =
+                engine.decide(&engine.request_id(), body.as_bytes(), &Caller::default(), None).await.unwrap();
             (routed.decision.candidates[0].spec.id.to_string(), routed.decision.settled)
         }
     };
@@ -186,7 +208,7 @@ async fn a_conversation_stays_with_who_answered() {
     let once = turn("auto", "s", "hi")
         .replace("\"session_id\"", &format!("\"ignore\":[\"{fresh}\"],\"session_id\""));
     upstream.script([Behaviour::json(other, "hi")]);
-    engine.chat(&engine.request_id(), once.as_bytes(), None).await.unwrap();
+    engine.chat(&engine.request_id(), once.as_bytes(), &Caller::default()).await.unwrap();
     assert_eq!(first(turn("auto", "s", "and now?")).await, (other.to_owned(), Settled::Session));
     assert_eq!(first(turn("auto", "t", "and now?")).await, (fresh.clone(), Settled::Score));
     assert!(engine.metrics_text().contains("pointsman_sessions 1"));
@@ -207,7 +229,8 @@ async fn feedback_is_learned_and_kept() {
     let engine = engine(with(learning())).await;
     let chosen = || async {
         let body = chat("auto", "write a poem about the sea", false);
-        let routed = engine.decide(&engine.request_id(), body.as_bytes(), None, None).await.unwrap();
+        let routed =
+            engine.decide(&engine.request_id(), body.as_bytes(), &Caller::default(), None).await.unwrap();
         routed.decision.candidates[0].spec.id.to_string()
     };
     let first = chosen().await;
@@ -215,7 +238,7 @@ async fn feedback_is_learned_and_kept() {
         upstream.script([Behaviour::json(&first, "hi")]);
         let id = engine.request_id();
         let reply = engine
-            .chat(&id, chat("auto", "write a poem about the sea", false).as_bytes(), None)
+            .chat(&id, chat("auto", "write a poem about the sea", false).as_bytes(), &Caller::default())
             .await
             .unwrap();
         if reply.meta.spec.id.as_str() != first {
@@ -230,7 +253,7 @@ async fn feedback_is_learned_and_kept() {
     let again = Engine::start(with(learning())).await.unwrap();
     again.sync_catalog(Instant::now() + Duration::from_secs(5)).await.unwrap();
     let body = chat("auto", "write a poem about the sea", false);
-    let routed = again.decide(&again.request_id(), body.as_bytes(), None, None).await.unwrap();
+    let routed = again.decide(&again.request_id(), body.as_bytes(), &Caller::default(), None).await.unwrap();
     assert_ne!(routed.decision.candidates[0].spec.id.as_str(), first, "also after a restart");
 
     std::fs::write(&file, "junk").unwrap();
@@ -250,12 +273,13 @@ async fn a_shadow_policy_is_asked_and_not_followed() {
     shadowed.policy.shadow = Some(Box::new(shadow));
     let engine = engine(shadowed).await;
     let body = chat("auto", "write a poem about the sea", false);
-    let routed = engine.decide(&engine.request_id(), body.as_bytes(), None, Some("n")).await.unwrap();
+    let routed =
+        engine.decide(&engine.request_id(), body.as_bytes(), &Caller::default(), Some("n")).await.unwrap();
     assert_eq!(routed.decision.candidates[0].spec.id.as_str(), "m");
     let asked = routed.why_not.unwrap();
     assert_eq!(asked.model, "n");
     // the dispatcher answers before it asks the shadow: its next answer comes after
-    engine.decide(&engine.request_id(), body.as_bytes(), None, None).await.unwrap();
+    engine.decide(&engine.request_id(), body.as_bytes(), &Caller::default(), None).await.unwrap();
     let text = engine.metrics_text();
     assert!(
         text.contains("pointsman_shadow_decisions_total{choice=\"other\"}")
@@ -283,7 +307,8 @@ async fn recorded_outcomes_move_the_choice() {
         [("write a poem about the sea and a lighthouse", "m"), ("fix this python function for me", "n")]
     {
         let body = chat("auto", prompt, false);
-        let routed = engine.decide(&engine.request_id(), body.as_bytes(), None, None).await.unwrap();
+        let routed =
+            engine.decide(&engine.request_id(), body.as_bytes(), &Caller::default(), None).await.unwrap();
         let first = &routed.decision.candidates[0];
         assert_eq!(first.spec.id.as_str(), expected, "{prompt} {:?}", routed.decision.candidates);
     }

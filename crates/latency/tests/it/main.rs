@@ -28,6 +28,7 @@ fn seen(outcome: Outcome, ttft_ms: u64, total_ms: u64) -> Observation {
         total: Duration::from_millis(total_ms),
         input_tokens: Some(Tokens(10)),
         output_tokens: Some(Tokens(101)),
+        estimated: false,
     }
 }
 
@@ -60,7 +61,7 @@ async fn failures_count_as_failures_and_never_as_fast_answers() {
     let (_supervisor, registry) = registry().await;
     registry.record(seen(Outcome::Ok, 500, 900));
     for outcome in
-        [Outcome::Connect, Outcome::ServerError, Outcome::Timeout, Outcome::Protocol, Outcome::RateLimited]
+        [Outcome::Connect, Outcome::ServerError, Outcome::Timeout, Outcome::Malformed, Outcome::RateLimited]
     {
         registry.record(seen(outcome, 1, 1));
     }

@@ -8,7 +8,9 @@ fn stream(texts: &[String], line_end: &str) -> Vec<u8> {
         let chunk = serde_json::json!({"model": "m", "choices": [{"index": 0, "delta": {"content": text}}]});
         out += &format!("data: {chunk}{line_end}{line_end}");
     }
-    out += &format!(": comment{line_end}{line_end}data: [DONE]{line_end}{line_end}");
+    let last = r#"data: {"model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;
+    out +=
+        &format!("{last}{line_end}{line_end}: comment{line_end}{line_end}data: [DONE]{line_end}{line_end}");
     out.into_bytes()
 }
 
@@ -31,7 +33,28 @@ proptest! {
         out.extend_from_slice(&events.finish().unwrap());
         prop_assert_eq!(out, whole);
         prop_assert!(events.summary().done);
-        prop_assert_eq!(events.summary().events, texts.len() as u64);
+        prop_assert_eq!(events.summary().events, texts.len() as u64 + 1);
+    }
+
+    #[test]
+    fn a_stream_cut_short_is_never_done(texts in proptest::collection::vec(".{0,20}", 1..8), cut in any::<proptest::sample::Index>()) {
+        let whole = stream(&texts, "\n");
+        let cut = cut.index(whole.len() - 2);
+        let mut events = SseEvents::new("m", 1 << 20);
+        let out = events.push(Bytes::copy_from_slice(&whole[..cut])).unwrap();
+        prop_assert!(whole.starts_with(&out));
+        prop_assert!(!events.summary().done || cut > whole.len() - 3);
+    }
+
+    #[test]
+    fn events_before_a_bad_one_are_given_back(texts in proptest::collection::vec("[a-z]{1,9}", 1..5)) {
+        let whole = stream(&texts, "\n");
+        let end = whole.len() - "data: [DONE]\n\n".len();
+        let mut bytes = whole[..end].to_vec();
+        bytes.extend_from_slice(b"data: {\"error\":{\"message\":\"boom\"}}\n\n");
+        let mut events = SseEvents::new("m", 1 << 20);
+        prop_assert_eq!(&events.push(Bytes::from(bytes)).unwrap()[..], &whole[..end]);
+        prop_assert!(events.take_failure().is_some());
     }
 
     #[test]

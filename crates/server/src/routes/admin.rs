@@ -42,7 +42,7 @@ fn allowed(app: &App, headers: &HeaderMap) -> Result<(), HttpError> {
 /// `GET /admin/v1/embedder`.
 pub(super) async fn embedders(State(app): State<App>, headers: HeaderMap) -> Response {
     match allowed(&app, &headers) {
-        Ok(()) => json(&json!({ "object": "list", "data": app.engine.embedders() })),
+        Ok(()) => json(&json!({ "object": "list", "data": app.engine().embedders() })),
         Err(error) => error.into_response(),
     }
 }
@@ -52,10 +52,10 @@ pub(super) async fn sync(State(app): State<App>, headers: HeaderMap) -> Response
     if let Err(error) = allowed(&app, &headers) {
         return error.into_response();
     }
-    if let Err(error) = app.engine.sync_catalog(Instant::now() + SYNC).await {
+    if let Err(error) = app.engine().sync_catalog(Instant::now() + SYNC).await {
         return HttpError::from(error).into_response();
     }
-    let catalog = app.engine.catalog();
+    let catalog = app.engine().catalog();
     json(&json!({ "models": catalog.models().len(), "backends": catalog.backends() }))
 }
 
@@ -72,7 +72,7 @@ pub(super) async fn swap(State(app): State<App>, headers: HeaderMap, body: Body)
     let swapped = async {
         allowed(&app, &headers)?;
         let body =
-            body::read(&headers, body, app.settings.body_limit_bytes, app.settings.read_timeout).await?;
+            body::read(&headers, body, app.settings().body_limit_bytes, app.settings().read_timeout).await?;
         let Swap { artifact } = serde_json::from_slice(&body).map_err(|e| {
             HttpError::bad_request("invalid_body", format!("expected {{\"artifact\": ..}}: {e}"))
         })?;
@@ -81,7 +81,7 @@ pub(super) async fn swap(State(app): State<App>, headers: HeaderMap, body: Body)
             "default-deep" => ArtifactSource::BuiltInDeep,
             folder => ArtifactSource::Folder(PathBuf::from(folder)),
         };
-        app.engine
+        app.engine()
             .swap_embedder(source)
             .await
             .map_err(|e| HttpError::bad_request("bad_embedder", e.to_string()))

@@ -1,69 +1,106 @@
-//! `POST /v1/chat/completions` and its rehearsal, `POST /v1/route`.
-
-use std::convert::Infallible;
+//! The routes that answer: one for each dialect of clients, embeddings, and the rehearsal `POST /v1/route`.
 
 use axum::{
     body::Body,
     extract::{RawQuery, State},
-    response::{IntoResponse, Response},
+    response::Response,
 };
-use bytes::Bytes;
-use futures_util::stream;
-use http::{HeaderMap, header};
-use pointsman_engine::{ReplyBody, ReplyStream, Routed};
+use http::HeaderMap;
+use pointsman_dialects::client::{ClientDialect, count_tokens};
+use pointsman_engine::{ReplyBody, Routed};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::{App, failed, json, json_bytes};
-use crate::{body, errors::HttpError, headers};
+use crate::{asker, body, errors::HttpError, exchange, headers};
 
+/// `POST /v1/chat/completions`.
 pub(super) async fn chat(State(app): State<App>, headers: HeaderMap, body: Body) -> Response {
-    let response = answer(&app, &headers, body).await;
-    app.engine.metrics().request("chat", response.status().as_u16());
+    answer(&app, "chat", None, &headers, body).await
+}
+
+/// `POST /v1/messages`, as Anthropic's clients speak.
+pub(super) async fn messages(State(app): State<App>, headers: HeaderMap, body: Body) -> Response {
+    answer(&app, "messages", Some(ClientDialect::Messages), &headers, body).await
+}
+
+/// `POST /v1/responses`, without state.
+pub(super) async fn responses(State(app): State<App>, headers: HeaderMap, body: Body) -> Response {
+    answer(&app, "responses", Some(ClientDialect::Responses), &headers, body).await
+}
+
+/// `POST /v1/completions`, as one user turn.
+pub(super) async fn completions(State(app): State<App>, headers: HeaderMap, body: Body) -> Response {
+    answer(&app, "completions", Some(ClientDialect::Completions), &headers, body).await
+}
+
+async fn answer(
+    app: &App,
+    route: &'static str,
+    dialect: Option<ClientDialect>,
+    headers: &HeaderMap,
+    body: Body,
+) -> Response {
+    let response = exchange::chat(app, dialect, headers, body).await;
+    app.engine().metrics().request(route, response.status().as_u16());
     response
 }
 
-async fn answer(app: &App, headers: &HeaderMap, body: Body) -> Response {
-    let id = app.engine.request_id();
-    let body = match read(app, headers, body).await {
-        Ok(body) => body,
-        Err(error) => return failed(&id, error),
+/// `POST /v1/messages/count_tokens`: an estimate, the same that routing works with.
+pub(super) async fn count(State(app): State<App>, headers: HeaderMap, body: Body) -> Response {
+    let id = app.engine().request_id();
+    let counted = async {
+        app.keys().check(&headers)?;
+        let body = read(&app, &headers, body).await?;
+        Ok::<_, HttpError>(count_tokens(&body)?)
     };
-    let reply = match app.engine.chat(&id, &body, session(headers)).await {
-        Ok(reply) => reply,
-        Err(error) => {
-            tracing::info!(request = %id, kind = error.kind(), %error, "no answer");
-            return failed(&id, error);
-        }
+    let mut response = match counted.await {
+        Ok(tokens) => json(&json!({ "input_tokens": tokens })),
+        Err(error) => error.in_dialect(ClientDialect::Messages, &id),
     };
-    tracing::debug!(request = %id, model = %reply.meta.spec.id, reason = reply.meta.decision.why(), "answered");
-    let mut response = match reply.body {
-        ReplyBody::Json(body) => json_bytes(body),
-        ReplyBody::Stream(events) => stream_response(events),
-    };
-    headers::explain(response.headers_mut(), &reply.meta);
+    headers::request_id(response.headers_mut(), &id);
+    app.engine().metrics().request("count_tokens", response.status().as_u16());
     response
 }
 
+/// `POST /v1/embeddings`.
+pub(super) async fn embeddings(State(app): State<App>, headers: HeaderMap, body: Body) -> Response {
+    let engine = app.engine();
+    let id = engine.request_id();
+    let answered = async {
+        let holder = app.keys().check(&headers)?;
+        let body = read(&app, &headers, body).await?;
+        let reply = engine.embeddings(&id, &body, &asker::caller(&headers, holder.as_ref())).await?;
+        let ReplyBody::Json(body) = reply.body else { return Err(HttpError::panicked()) };
+        let mut response = json_bytes(body);
+        headers::explain(response.headers_mut(), &reply.meta);
+        Ok(response)
+    };
+    let response = answered.await.unwrap_or_else(|error: HttpError| failed(&id, error));
+    engine.metrics().request("embeddings", response.status().as_u16());
+    response
+}
+
+/// `POST /v1/route`.
 pub(super) async fn route(
     State(app): State<App>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let id = app.engine.request_id();
-    let asked: Asked = match serde_urlencoded::from_str(query.as_deref().unwrap_or_default()) {
-        Ok(asked) => asked,
-        Err(error) => return failed(&id, HttpError::bad_request("invalid_query", error.to_string())),
+    let engine = app.engine();
+    let id = engine.request_id();
+    let decided = async {
+        let holder = app.keys().check(&headers)?;
+        let asked: Asked = serde_urlencoded::from_str(query.as_deref().unwrap_or_default())
+            .map_err(|error| HttpError::bad_request("invalid_query", error.to_string()))?;
+        let body = read(&app, &headers, body).await?;
+        let caller = asker::caller(&headers, holder.as_ref());
+        let routed = engine.decide(&id, &body, &caller, asked.why_not.as_deref()).await?;
+        Ok(json(&Record::of(&routed)))
     };
-    let body = match read(&app, &headers, body).await {
-        Ok(body) => body,
-        Err(error) => return failed(&id, error),
-    };
-    let response = match app.engine.decide(&id, &body, session(&headers), asked.why_not.as_deref()).await {
-        Ok(routed) => json(&Record::of(&routed)),
-        Err(error) => failed(&id, error),
-    };
-    app.engine.metrics().request("route", response.status().as_u16());
+    let response = decided.await.unwrap_or_else(|error: HttpError| failed(&id, error));
+    engine.metrics().request("route", response.status().as_u16());
     response
 }
 
@@ -96,24 +133,7 @@ impl<'a> Record<'a> {
     }
 }
 
-async fn read(app: &App, headers: &HeaderMap, body: Body) -> Result<Bytes, body::BodyError> {
-    body::read(headers, body, app.settings.body_limit_bytes, app.settings.read_timeout).await
-}
-
-fn session(headers: &HeaderMap) -> Option<&str> {
-    headers.get(headers::SESSION_ID).and_then(|v| v.to_str().ok()).filter(|v| !v.is_empty())
-}
-
-fn stream_response(events: Box<ReplyStream>) -> Response {
-    let events = stream::unfold(events, |mut events| async move {
-        let bytes = events.next().await?;
-        Some((Ok::<_, Infallible>(bytes), events))
-    });
-    let headers = [
-        (header::CONTENT_TYPE, "text/event-stream"),
-        (header::CACHE_CONTROL, "no-cache"),
-        // proxies of the nginx family would hold the events back
-        (header::HeaderName::from_static("x-accel-buffering"), "no"),
-    ];
-    (headers, Body::from_stream(events)).into_response()
+async fn read(app: &App, headers: &HeaderMap, body: Body) -> Result<bytes::Bytes, body::BodyError> {
+    let settings = app.settings();
+    body::read(headers, body, settings.body_limit_bytes, settings.read_timeout).await
 }

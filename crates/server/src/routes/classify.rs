@@ -46,15 +46,16 @@ struct Item {
 pub(super) async fn classify(State(app): State<App>, headers: HeaderMap, body: Body) -> Response {
     let response = match answer(&app, &headers, body).await {
         Ok(answer) => json(&answer),
-        Err(error) => failed(&app.engine.request_id(), error),
+        Err(error) => failed(&app.engine().request_id(), error),
     };
-    app.engine.metrics().request("classify", response.status().as_u16());
+    app.engine().metrics().request("classify", response.status().as_u16());
     response
 }
 
 async fn answer(app: &App, headers: &HeaderMap, body: Body) -> Result<Answer, HttpError> {
     let started = Instant::now();
-    let body = body::read(headers, body, app.settings.body_limit_bytes, app.settings.read_timeout).await?;
+    let body =
+        body::read(headers, body, app.settings().body_limit_bytes, app.settings().read_timeout).await?;
     let request: Request = serde_json::from_slice(&body).map_err(|error| {
         HttpError::bad_request(
             "invalid_input",
@@ -71,7 +72,7 @@ async fn answer(app: &App, headers: &HeaderMap, body: Body) -> Result<Answer, Ht
             format!("input must hold 1 to {MAX_INPUTS} texts"),
         ));
     }
-    let classified = app.engine.classify(&texts, started + DEADLINE).await?;
+    let classified = app.engine().classify(&texts, started + DEADLINE).await?;
     let embedder = classified.first().map_or_else(|| Arc::from(""), |c| Arc::clone(&c.embedder));
     let data = classified.into_iter().enumerate();
     Ok(Answer {

@@ -25,14 +25,15 @@ pub(super) async fn feedback(State(app): State<App>, headers: HeaderMap, body: B
         Ok(request) => {
             json(&json!({ "object": "feedback", "request_id": request.request_id, "score": request.score }))
         }
-        Err(error) => failed(&app.engine.request_id(), error),
+        Err(error) => failed(&app.engine().request_id(), error),
     };
-    app.engine.metrics().request("feedback", response.status().as_u16());
+    app.engine().metrics().request("feedback", response.status().as_u16());
     response
 }
 
 async fn take(app: &App, headers: &HeaderMap, body: Body) -> Result<Request, HttpError> {
-    let body = body::read(headers, body, app.settings.body_limit_bytes, app.settings.read_timeout).await?;
+    let body =
+        body::read(headers, body, app.settings().body_limit_bytes, app.settings().read_timeout).await?;
     let request: Request = serde_json::from_slice(&body).map_err(|error| {
         let message = format!("expected {{\"request_id\": string, \"score\": 0..1}}: {error}");
         HttpError::bad_request("invalid_feedback", message)
@@ -40,7 +41,7 @@ async fn take(app: &App, headers: &HeaderMap, body: Body) -> Result<Request, Htt
     if !(0.0..=1.0).contains(&request.score) {
         return Err(HttpError::bad_request("invalid_feedback", "score must be between 0 and 1"));
     }
-    let told = app.engine.feedback(RequestId::new(request.request_id.clone()), request.score).await?;
+    let told = app.engine().feedback(RequestId::new(request.request_id.clone()), request.score).await?;
     match told {
         Ok(()) => Ok(request),
         Err(FeedbackError::Off) => {

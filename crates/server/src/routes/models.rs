@@ -114,7 +114,7 @@ pub(super) async fn list(State(app): State<App>, RawQuery(query): RawQuery) -> R
         Ok(required) => required,
         Err(why) => return HttpError::bad_request("invalid_query", why.to_string()).into_response(),
     };
-    let catalog = app.engine.catalog();
+    let catalog = app.engine().catalog();
     let filtered = query.local.is_some() || !required.is_empty() || query.family.is_some();
     // virtual ids can anything: they are in the list as long as nothing is asked of it
     let mut data = if filtered { Vec::new() } else { virtual_models(&app) };
@@ -137,7 +137,7 @@ pub(super) async fn list(State(app): State<App>, RawQuery(query): RawQuery) -> R
 fn order(app: &App, sort: Sort, specs: &mut [&Arc<ModelSpec>]) {
     // three tokens read for each written: how chat traffic is on average
     let price = |spec: &ModelSpec| spec.price.map_or(u64::MAX, |p| 3 * p.input + p.output);
-    let latency = |spec: &ModelSpec| app.engine.latency().view(&spec.backend, &spec.id).ttft_p50;
+    let latency = |spec: &ModelSpec| app.engine().latency().view(&spec.backend, &spec.id).ttft_p50;
     match sort {
         Sort::Price => specs.sort_by_cached_key(|spec| (price(spec), spec.id.clone())),
         Sort::Latency => {
@@ -152,10 +152,10 @@ pub(super) async fn show(State(app): State<App>, Path(id): Path<String>) -> Resp
     if let Some(found) = virtual_models(&app).into_iter().find(|m| m.id == id) {
         return json(&found);
     }
-    let catalog = app.engine.catalog();
+    let catalog = app.engine().catalog();
     match catalog.find(&id).first() {
         Some(spec) => json(&model(&app, &catalog, &spec.id, spec)),
-        None => HttpError::from(app.engine.unknown_model(&id)).into_response(),
+        None => HttpError::from(app.engine().unknown_model(&id)).into_response(),
     }
 }
 
@@ -170,14 +170,15 @@ fn virtual_models(app: &App) -> Vec<Model> {
         facts: None,
     };
     let auto = entry("auto", "the classifier reads the prompt and the router picks the model".to_owned());
-    let aliases = app.engine.aliases().iter().map(|(name, chain)| {
+    let engine = app.engine();
+    let aliases = engine.aliases().iter().map(|(name, chain)| {
         let chain: Vec<_> = chain.iter().map(ToString::to_string).collect();
         entry(name, format!("alias of {}", chain.join(", then ")))
     });
     let strategies = Strategy::ALL
         .iter()
         .map(|s| entry(&format!("strategy:{s}"), format!("{} of all eligible models", favours(*s))));
-    let industries = app.engine.industries().map(|tag| {
+    let industries = engine.industries().map(|tag| {
         entry(
             &format!("industry:{tag}"),
             format!("the first of the list for {tag} that can take the request"),
@@ -203,7 +204,7 @@ fn model(app: &App, catalog: &CatalogSnapshot, id: &ModelId, spec: &Arc<ModelSpe
         input.push("image");
     }
     let about = &spec.about;
-    let latency = app.engine.latency().view(&spec.backend, &spec.id);
+    let latency = app.engine().latency().view(&spec.backend, &spec.id);
     let facts = Facts {
         canonical_slug: about.canonical.clone(),
         family: about.family.clone(),

@@ -16,18 +16,18 @@ pub(super) async fn healthz() -> Response {
 
 /// Requests will be answered: models are there, no actor was given up, and no shutdown is under way.
 pub(super) async fn readyz(State(app): State<App>) -> Response {
-    let mut readiness = app.engine.readiness();
+    let mut readiness = app.engine().readiness();
     if app.stopping.is_cancelled() {
         readiness.ready = false;
         readiness.reasons.push("shutting down".to_owned());
     }
     let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let backends = app.engine.catalog().backends().to_vec();
+    let backends = app.engine().catalog().backends().to_vec();
     let body = json!({ "ready": readiness.ready, "reasons": readiness.reasons, "models": readiness.models, "backends": backends });
     (status, super::json(&body)).into_response()
 }
 
 pub(super) async fn metrics(State(app): State<App>) -> Response {
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, content_type)], app.engine.metrics_text()).into_response()
+    ([(header::CONTENT_TYPE, content_type)], app.engine().metrics_text()).into_response()
 }

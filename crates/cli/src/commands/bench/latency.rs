@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use pointsman_demo::Pace;
-use pointsman_engine::Engine;
+use pointsman_engine::{Caller, Engine};
 use serde::Serialize;
 use serde_json::json;
 use tokio::time::Instant;
@@ -74,7 +74,7 @@ async fn measure(engine: &Engine, form: &'static str, requests: usize) -> anyhow
     for n in 0..requests + PROMPTS.len() {
         let (body, id) = (body(n), engine.request_id());
         let started = Instant::now();
-        engine.decide(&id, body.as_bytes(), None, None).await?;
+        engine.decide(&id, body.as_bytes(), &Caller::default(), None).await?;
         if n >= PROMPTS.len() {
             times.push(started.elapsed().as_secs_f64() * 1e6);
         }

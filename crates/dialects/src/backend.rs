@@ -1,0 +1,196 @@
+//! Backends that speak something else than OpenAI's chat completions.
+
+mod anthropic;
+mod anthropic_answer;
+mod chunks;
+mod gemini;
+mod gemini_answer;
+mod ollama;
+
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::{
+    json::{self, bytes, text},
+    lines::{Lines, event_data},
+};
+
+/// A dialect of backends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BackendDialect {
+    /// Anthropic's Messages API.
+    Anthropic,
+    /// Google's `generateContent`.
+    Gemini,
+    /// Ollama's own `/api/chat`.
+    Ollama,
+}
+
+/// A request as the backend takes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// What is appended to the base URL.
+    pub path: String,
+    /// The body.
+    pub body: Vec<u8>,
+    /// What could not be carried over.
+    pub dropped: Vec<String>,
+}
+
+/// Why a request cannot be carried over to a backend.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Untranslatable {
+    /// The hub body is no JSON object.
+    #[error("the request is not a JSON object: {0}")]
+    NotJson(String),
+    /// The backend has no words for something that matters.
+    #[error("{message}")]
+    Unsupported {
+        /// The field at fault.
+        param: String,
+        /// What is not supported.
+        message: String,
+    },
+}
+
+impl Untranslatable {
+    /// The field at fault.
+    pub fn param(&self) -> Option<&str> {
+        match self {
+            Self::NotJson(_) => None,
+            Self::Unsupported { param, .. } => Some(param),
+        }
+    }
+
+    pub(crate) fn unsupported(param: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Unsupported { param: param.into(), message: message.into() }
+    }
+}
+
+impl BackendDialect {
+    /// Turns the hub body `chat`, whose model the backend calls `model`, into a request of this dialect.
+    pub fn request(self, chat: &[u8], model: &str, stream: bool) -> Result<Outgoing, Untranslatable> {
+        let chat: Value = serde_json::from_slice(chat).map_err(|e| Untranslatable::NotJson(e.to_string()))?;
+        if !chat.is_object() {
+            return Err(Untranslatable::NotJson("not an object".to_owned()));
+        }
+        match self {
+            Self::Anthropic => anthropic::request(&chat, model, stream),
+            Self::Gemini => gemini::request(&chat, model, stream),
+            Self::Ollama => ollama::request(&chat, model, stream),
+        }
+    }
+
+    /// A whole answer as a chat completion of `model`, `created` at this Unix time.
+    pub fn answer(self, body: &[u8], model: &str, created: u64) -> Result<Vec<u8>, String> {
+        let answer: Value =
+            serde_json::from_slice(body).map_err(|e| format!("the answer is not JSON: {e}"))?;
+        if let Some(error) = json::set(&answer, "error") {
+            return Err(format!("the answer is an error: {}", said(error)));
+        }
+        let completion = match self {
+            Self::Anthropic => anthropic_answer::answer(&answer, model, created),
+            Self::Gemini => gemini_answer::answer(&answer, model, created),
+            Self::Ollama => ollama::answer(&answer, model, created),
+        };
+        completion.map(|completion| bytes(&completion))
+    }
+
+    /// Reads a streamed answer.
+    pub fn stream(self, model: &str, created: u64, max_event_bytes: usize) -> BackendStream {
+        let reader = match self {
+            Self::Anthropic => Reader::Anthropic(anthropic_answer::Stream::new(model, created)),
+            Self::Gemini => Reader::Gemini(gemini_answer::Stream::new(model, created)),
+            Self::Ollama => Reader::Ollama(ollama::Stream::new(model, created)),
+        };
+        BackendStream { lines: Lines::new(max_event_bytes), reader }
+    }
+
+    /// An error body of this provider as one of OpenAI's.
+    pub fn error(self, status: u16, body: &[u8]) -> Vec<u8> {
+        let value: Value = serde_json::from_slice(body).unwrap_or_default();
+        let error = value.get("error").or_else(|| value.get(0)?.get("error")).unwrap_or(&value);
+        let message = said(error);
+        let lower = message.to_lowercase();
+        let says = |phrases: &[&str]| phrases.iter().any(|phrase| lower.contains(phrase));
+        let code = if says(&[
+            "prompt is too long",
+            "input token count",
+            "context length",
+            "context window",
+            "context size",
+        ]) {
+            Some("context_length_exceeded")
+        } else if says(&["content filtering", "blocked", "safety"]) {
+            Some("content_filter")
+        } else {
+            None
+        };
+        let kind = match status {
+            400 | 404 | 413 | 422 => "invalid_request_error",
+            401 | 403 => "authentication_error",
+            429 => "rate_limit_error",
+            _ => "server_error",
+        };
+        bytes(&json::error(&message, kind, code))
+    }
+}
+
+/// What an `error` value says.
+fn said(error: &Value) -> String {
+    let said = error.as_str().or_else(|| text(error, "message"));
+    said.map_or_else(|| error.to_string(), str::to_owned)
+}
+
+/// A stream of a backend on its way to OpenAI's shape.
+#[derive(Debug)]
+pub struct BackendStream {
+    lines: Lines,
+    reader: Reader,
+}
+
+#[derive(Debug)]
+enum Reader {
+    Anthropic(anthropic_answer::Stream),
+    Gemini(gemini_answer::Stream),
+    Ollama(ollama::Stream),
+}
+
+impl BackendStream {
+    /// Takes the next bytes, cut anywhere, and gives back whole events, often none. Fails on garbage and on events
+    /// that are too long.
+    pub fn push(&mut self, chunk: &[u8]) -> Result<Vec<u8>, String> {
+        let mut out = Vec::new();
+        for line in self.lines.push(chunk)? {
+            self.line(&line, &mut out)?;
+        }
+        Ok(out)
+    }
+
+    /// The body has ended. An end that did not come is not invented.
+    pub fn finish(&mut self) -> Result<Vec<u8>, String> {
+        let mut out = Vec::new();
+        let rest = self.lines.rest();
+        self.line(&rest, &mut out)?;
+        if let Reader::Gemini(stream) = &mut self.reader {
+            stream.finish(&mut out);
+        }
+        Ok(out)
+    }
+
+    fn line(&mut self, line: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
+        let data = match &self.reader {
+            Reader::Ollama(_) => Some(line.trim_ascii()),
+            _ => event_data(line),
+        };
+        let Some(data) = data.filter(|data| !data.is_empty()) else { return Ok(()) };
+        let event: Value = serde_json::from_slice(data).map_err(|e| format!("an event is not JSON: {e}"))?;
+        match &mut self.reader {
+            Reader::Anthropic(stream) => stream.event(&event, out),
+            Reader::Gemini(stream) => stream.event(&event, out),
+            Reader::Ollama(stream) => stream.event(&event, out),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,62 @@
+//! From the headers of a request to who asks and what goes on to a backend.
+
+use http::{HeaderMap, HeaderName, header};
+use pointsman_engine::Caller;
+use pointsman_types::Priority;
+
+use crate::{headers, keys::Holder};
+
+/// What goes on to backends; everything else stays here.
+static FORWARDED: [HeaderName; 4] = [
+    HeaderName::from_static("traceparent"),
+    HeaderName::from_static("tracestate"),
+    HeaderName::from_static("x-request-id"),
+    HeaderName::from_static("anthropic-beta"),
+];
+
+/// Somebody waits (`interactive`, which is also meant where nothing is said) or nobody does (`batch`).
+const PRIORITY: &str = "x-pointsman-priority";
+
+/// What the engine is told of who asks.
+pub(crate) fn caller(headers: &HeaderMap, holder: Option<&Holder>) -> Caller {
+    let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).filter(|v| !v.is_empty());
+    let forwarded = FORWARDED.iter().filter_map(|name| Some((name.clone(), headers.get(name)?.clone())));
+    let batch = text(PRIORITY).is_some_and(|priority| priority.trim().eq_ignore_ascii_case("batch"));
+    // a gateway key is never shown to a backend
+    let ours = holder.is_some_and(|holder| holder.in_authorization);
+    let authorization = headers.get(header::AUTHORIZATION).filter(|_| !ours).map(|value| {
+        let mut value = value.clone();
+        value.set_sensitive(true);
+        value
+    });
+    Caller {
+        session: text(headers::SESSION_ID).map(str::to_owned),
+        priority: if batch { Priority::Batch } else { Priority::Interactive },
+        key: holder.map(|holder| holder.name.clone()),
+        extended: false,
+        headers: forwarded.collect(),
+        authorization,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn only_what_is_listed_goes_on() {
+        let mut headers = HeaderMap::new();
+        for name in
+            ["traceparent", "cookie", "host", "connection", "x-forwarded-for", "x-api-key", "authorization"]
+        {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static("v"));
+        }
+        headers.insert(PRIORITY, HeaderValue::from_static("Batch"));
+        let caller = caller(&headers, None);
+        assert_eq!(caller.headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["traceparent"]);
+        assert_eq!(caller.priority, Priority::Batch);
+        assert!(caller.authorization.is_some_and(|value| value.is_sensitive()));
+    }
+}

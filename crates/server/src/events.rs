@@ -1,0 +1,168 @@
+//! The body of a streamed answer: events as they come, and a sign of life while none does.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::{FutureExt, Stream};
+use pointsman_engine::{ChatReply, EngineError, ReplyBody, ReplyStream};
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{Instant, Sleep, sleep},
+};
+use tokio_util::sync::ReusableBoxFuture;
+
+use crate::errors::HttpError;
+
+/// A request whose answer has not begun.
+pub(crate) type Pending = Pin<Box<dyn Future<Output = Result<ChatReply, EngineError>> + Send>>;
+
+/// How events are shown to the client.
+pub(crate) trait Shape: Send + 'static {
+    /// Whole events of OpenAI's shape in that of the client; may be empty.
+    fn show(&mut self, events: Bytes) -> Bytes;
+    /// A sign of life.
+    fn keep_alive(&self) -> &'static [u8];
+}
+
+/// OpenAI's own.
+pub(crate) struct AsIs;
+
+impl Shape for AsIs {
+    fn show(&mut self, events: Bytes) -> Bytes {
+        events
+    }
+
+    fn keep_alive(&self) -> &'static [u8] {
+        b": keep-alive\n\n"
+    }
+}
+
+type Next = (Option<Bytes>, Option<Box<ReplyStream>>);
+
+/// The body.
+pub(crate) struct Events {
+    state: State,
+    shape: Box<dyn Shape>,
+    silence: Pin<Box<Sleep>>,
+    keep_alive: Duration,
+    /// The place among the streams of a key.
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+enum State {
+    /// Nobody has answered yet.
+    Pending(Pending),
+    Open(ReusableBoxFuture<'static, Next>),
+    Over,
+}
+
+async fn next(mut stream: Box<ReplyStream>) -> Next {
+    // a panic must not look like the end of the answer
+    match AssertUnwindSafe(stream.next()).catch_unwind().await {
+        Ok(Some(bytes)) => (Some(bytes), Some(stream)),
+        Ok(None) => (None, None),
+        Err(_) => {
+            tracing::error!("a panic in a stream");
+            (Some(HttpError::panicked().event()), None)
+        }
+    }
+}
+
+impl Events {
+    fn new(
+        state: State,
+        shape: Box<dyn Shape>,
+        keep_alive: Duration,
+        place: Option<OwnedSemaphorePermit>,
+    ) -> Self {
+        Self { state, shape, silence: Box::pin(sleep(keep_alive)), keep_alive, _place: place }
+    }
+
+    /// An answer whose first content is here.
+    pub(crate) fn open(
+        stream: Box<ReplyStream>,
+        shape: Box<dyn Shape>,
+        keep_alive: Duration,
+        place: Option<OwnedSemaphorePermit>,
+    ) -> Self {
+        Self::new(State::Open(ReusableBoxFuture::new(next(stream))), shape, keep_alive, place)
+    }
+
+    /// An answer that is waited for: the client hears from us meanwhile.
+    pub(crate) fn pending(
+        pending: Pending,
+        shape: Box<dyn Shape>,
+        keep_alive: Duration,
+        place: Option<OwnedSemaphorePermit>,
+    ) -> Self {
+        let mut events = Self::new(State::Pending(pending), shape, keep_alive, place);
+        // the first sign is due at once
+        events.silence = Box::pin(sleep(Duration::ZERO));
+        events
+    }
+
+    /// The next events as they came.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        loop {
+            match &mut self.state {
+                State::Over => return Poll::Ready(None),
+                State::Pending(pending) => {
+                    let Poll::Ready(answer) = pending.poll_unpin(cx) else { return Poll::Pending };
+                    let failure = match answer {
+                        Ok(ChatReply { body: ReplyBody::Stream(stream), .. }) => {
+                            self.state = State::Open(ReusableBoxFuture::new(next(stream)));
+                            continue;
+                        }
+                        Ok(_) => HttpError::panicked(),
+                        Err(error) => HttpError::from(error),
+                    };
+                    self.state = State::Over;
+                    return Poll::Ready(Some(failure.event()));
+                }
+                State::Open(coming) => {
+                    let Poll::Ready((bytes, stream)) = coming.poll(cx) else { return Poll::Pending };
+                    match stream {
+                        Some(stream) => coming.set(next(stream)),
+                        None => self.state = State::Over,
+                    }
+                    return Poll::Ready(bytes);
+                }
+            }
+        }
+    }
+}
+
+impl Stream for Events {
+    type Item = Result<Bytes, Infallible>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            match self.poll(cx) {
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Ready(Some(events)) => {
+                    let wait = Instant::now() + self.keep_alive;
+                    self.silence.as_mut().reset(wait);
+                    let shown = self.shape.show(events);
+                    if !shown.is_empty() {
+                        return Poll::Ready(Some(Ok(shown)));
+                    }
+                }
+                Poll::Pending => {
+                    if self.silence.as_mut().poll(cx).is_pending() {
+                        return Poll::Pending;
+                    }
+                    let wait = Instant::now() + self.keep_alive;
+                    self.silence.as_mut().reset(wait);
+                    return Poll::Ready(Some(Ok(Bytes::from_static(self.shape.keep_alive()))));
+                }
+            }
+        }
+    }
+}

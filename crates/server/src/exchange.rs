@@ -1,0 +1,184 @@
+//! One exchange with a client, whatever it speaks: who asks, what, and how the answer is shown.
+
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use http::{HeaderMap, header};
+use pointsman_dialects::client::{ClientDialect, ClientStream, Echo};
+use pointsman_engine::{Caller, ChatReply, EngineError, ReplyBody};
+use pointsman_types::RequestId;
+use tokio::{sync::OwnedSemaphorePermit, time::timeout};
+
+use crate::{
+    asker, body,
+    errors::HttpError,
+    events::{AsIs, Events, Pending, Shape},
+    headers,
+    routes::{App, json_bytes},
+};
+
+/// A request of any dialect, as the engine takes it.
+struct Asked {
+    body: Bytes,
+    stream: bool,
+    /// What could not be carried over from the client's dialect.
+    dropped: Vec<String>,
+    echo: Option<Echo>,
+}
+
+/// What is needed to show an answer.
+struct Shown {
+    dialect: Option<ClientDialect>,
+    echo: Option<Echo>,
+    dropped: Vec<String>,
+    id: RequestId,
+    created: u64,
+}
+
+/// Answers a chat request in the dialect of the client; `None` is OpenAI's chat completions.
+pub(crate) async fn chat(
+    app: &App,
+    dialect: Option<ClientDialect>,
+    headers: &HeaderMap,
+    body: Body,
+) -> Response {
+    let id = app.engine().request_id();
+    let mut response = match answer(app, dialect, &id, headers, body).await {
+        Ok(response) => response,
+        Err(error) => match dialect {
+            None => error.into_response(),
+            Some(dialect) => error.in_dialect(dialect, &id),
+        },
+    };
+    headers::request_id(response.headers_mut(), &id);
+    response
+}
+
+async fn answer(
+    app: &App,
+    dialect: Option<ClientDialect>,
+    id: &RequestId,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Response, HttpError> {
+    let holder = app.keys().check(headers)?;
+    let caller = Caller { extended: dialect.is_some(), ..asker::caller(headers, holder.as_ref()) };
+    let settings = app.settings();
+    let body = body::read(headers, body, settings.body_limit_bytes, settings.read_timeout).await?;
+    let asked = read(dialect, body)?;
+    let place = match &holder {
+        Some(holder) if asked.stream => holder.stream()?,
+        _ => None,
+    };
+    let shown =
+        Shown { dialect, echo: asked.echo, dropped: asked.dropped, id: id.clone(), created: app.unix_time() };
+    let mut pending = ask(app, id.clone(), asked.body, caller);
+    if !asked.stream {
+        let reply = pending.await.map_err(|error| told(&shown.id, error))?;
+        return shown.response(reply, place, settings.keep_alive);
+    }
+    match timeout(settings.keep_alive, &mut pending).await {
+        Ok(reply) => {
+            let reply = reply.map_err(|error| told(&shown.id, error))?;
+            shown.response(reply, place, settings.keep_alive)
+        }
+        // from here on the client hears from us; who answers is not known yet
+        Err(_) => Ok(stream(Events::pending(pending, shown.shape(), settings.keep_alive, place))),
+    }
+}
+
+fn read(dialect: Option<ClientDialect>, body: Bytes) -> Result<Asked, HttpError> {
+    let Some(dialect) = dialect else {
+        return Ok(Asked { stream: asks_for_stream(&body), body, dropped: Vec::new(), echo: None });
+    };
+    let incoming = dialect.request(&body).map_err(HttpError::from)?;
+    Ok(Asked {
+        body: incoming.chat.into(),
+        stream: incoming.stream,
+        dropped: incoming.dropped,
+        echo: Some(incoming.echo),
+    })
+}
+
+/// Whether `stream` is true: what else is wrong with the body is the engine's to say.
+fn asks_for_stream(body: &[u8]) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Wire {
+        stream: Option<bool>,
+    }
+    // most bodies do not say it: that is found out without reading them
+    memchr::memmem::find(body, b"\"stream\"").is_some()
+        && serde_json::from_slice::<Wire>(body).is_ok_and(|wire| wire.stream == Some(true))
+}
+
+fn ask(app: &App, id: RequestId, body: Bytes, caller: Caller) -> Pending {
+    let engine = app.engine();
+    Box::pin(async move { engine.chat(&id, &body, &caller).await })
+}
+
+fn told(id: &RequestId, error: EngineError) -> HttpError {
+    tracing::info!(request = %id, kind = error.kind(), %error, "no answer");
+    HttpError::from(error)
+}
+
+impl Shown {
+    fn shape(&self) -> Box<dyn Shape> {
+        match self.dialect {
+            None => Box::new(AsIs),
+            Some(dialect) => {
+                let echo = self.echo.clone().unwrap_or_default();
+                let stream = dialect.stream(echo, self.id.as_str(), self.created);
+                Box::new(Translated { dialect, stream })
+            }
+        }
+    }
+
+    fn response(
+        self,
+        reply: ChatReply,
+        place: Option<OwnedSemaphorePermit>,
+        keep_alive: std::time::Duration,
+    ) -> Result<Response, HttpError> {
+        let mut meta = reply.meta;
+        tracing::debug!(request = %self.id, model = %meta.spec.id, reason = meta.decision.why(), "answered");
+        let mut response = match (reply.body, self.dialect) {
+            (ReplyBody::Json(body), None) => json_bytes(body),
+            (ReplyBody::Json(body), Some(dialect)) => {
+                let echo = self.echo.clone().unwrap_or_default();
+                let shown = dialect.answer(&body, &echo, self.id.as_str(), self.created);
+                json_bytes(shown.map_err(|why| HttpError::untranslated(&why))?.into())
+            }
+            (ReplyBody::Stream(events), _) => stream(Events::open(events, self.shape(), keep_alive, place)),
+        };
+        meta.changes.extend(self.dropped.into_iter().map(|what| format!("dropped {what}")));
+        headers::explain(response.headers_mut(), &meta);
+        Ok(response)
+    }
+}
+
+struct Translated {
+    dialect: ClientDialect,
+    stream: ClientStream,
+}
+
+impl Shape for Translated {
+    fn show(&mut self, events: Bytes) -> Bytes {
+        self.stream.push(&events).into()
+    }
+
+    fn keep_alive(&self) -> &'static [u8] {
+        self.dialect.keep_alive()
+    }
+}
+
+fn stream(events: Events) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "text/event-stream"),
+        (header::CACHE_CONTROL, "no-cache"),
+        // proxies of the nginx family would hold the events back
+        (header::HeaderName::from_static("x-accel-buffering"), "no"),
+    ];
+    (headers, Body::from_stream(events)).into_response()
+}

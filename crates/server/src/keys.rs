@@ -1,0 +1,179 @@
+//! Gateway keys: who may ask, and how many streams at once.
+
+use std::{collections::HashMap, sync::Arc};
+
+use http::{HeaderMap, StatusCode, header};
+use pointsman_protocol::{ErrorBody, ErrorType};
+use sha2::{Digest, Sha256};
+use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::errors::HttpError;
+
+/// The header for a gateway key where `Authorization` is for the backend.
+pub(crate) const OWN_HEADER: &str = "x-pointsman-key";
+/// What clients of Anthropic's API send.
+const API_KEY: &str = "x-api-key";
+
+/// One key, known by its hash alone.
+#[derive(Clone)]
+pub struct KeySettings {
+    /// What it is called.
+    pub name: Arc<str>,
+    /// SHA-256 of the key.
+    pub sha256: [u8; 32],
+    /// Streams that may be open at once under it.
+    pub max_streams: Option<usize>,
+}
+
+/// All keys. Without any, everybody may ask.
+#[derive(Default)]
+pub(crate) struct Keys {
+    keys: Vec<Key>,
+}
+
+struct Key {
+    settings: KeySettings,
+    streams: Option<Arc<Semaphore>>,
+}
+
+/// Who asks.
+pub(crate) struct Holder {
+    pub(crate) name: Arc<str>,
+    streams: Option<Arc<Semaphore>>,
+    /// The key stood in `Authorization`, which is therefore not for a backend.
+    pub(crate) in_authorization: bool,
+}
+
+impl Keys {
+    /// The counts of open streams go on where a key was there `before`.
+    pub(crate) fn new(settings: Vec<KeySettings>, before: Option<&Self>) -> Self {
+        let known: HashMap<[u8; 32], &Key> =
+            before.iter().flat_map(|keys| &keys.keys).map(|key| (key.settings.sha256, key)).collect();
+        let key = |settings: KeySettings| {
+            let same =
+                known.get(&settings.sha256).filter(|key| key.settings.max_streams == settings.max_streams);
+            let streams = match same {
+                Some(key) => key.streams.clone(),
+                None => settings.max_streams.map(|most| Arc::new(Semaphore::new(most))),
+            };
+            Key { settings, streams }
+        };
+        Self { keys: settings.into_iter().map(key).collect() }
+    }
+
+    /// Who asks; `None` where nobody needs a key.
+    pub(crate) fn check(&self, headers: &HeaderMap) -> Result<Option<Holder>, HttpError> {
+        if self.keys.is_empty() {
+            return Ok(None);
+        }
+        let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
+        let bearer = text(header::AUTHORIZATION.as_str()).and_then(bearer);
+        let (given, in_authorization) = match text(OWN_HEADER).or_else(|| text(API_KEY)) {
+            Some(key) => (Some(key), false),
+            None => (bearer, true),
+        };
+        let Some(given) = given else {
+            return Err(refused("missing_api_key", "no key: send one as `Authorization: Bearer`"));
+        };
+        let Some(key) = self.find(given.trim()) else {
+            return Err(refused("invalid_api_key", "this key is not known"));
+        };
+        let (name, streams) = (Arc::clone(&key.settings.name), key.streams.clone());
+        Ok(Some(Holder { name, streams, in_authorization }))
+    }
+
+    /// Compares with every key, so that the time tells neither which one nor how much of it is right.
+    fn find(&self, given: &str) -> Option<&Key> {
+        let hash: [u8; 32] = Sha256::digest(given.as_bytes()).into();
+        let mut found = u64::MAX;
+        for (at, key) in self.keys.iter().enumerate() {
+            let equal: Choice = hash.ct_eq(&key.settings.sha256);
+            found.conditional_assign(&(at as u64), equal);
+        }
+        self.keys.get(usize::try_from(found).ok()?)
+    }
+}
+
+impl Holder {
+    /// A place among the streams of this key.
+    pub(crate) fn stream(&self) -> Result<Option<OwnedSemaphorePermit>, HttpError> {
+        let Some(streams) = &self.streams else { return Ok(None) };
+        Arc::clone(streams).try_acquire_owned().map(Some).map_err(|_| {
+            let message = "this key has as many streams open as it may have";
+            let body = ErrorBody::new(ErrorType::RateLimitError, "too_many_streams", message);
+            HttpError::new(StatusCode::TOO_MANY_REQUESTS, &body).retry_after_a_second()
+        })
+    }
+}
+
+/// The token of a bearer scheme, whose name is read in any case (RFC 7235, 2.1).
+pub(crate) fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.trim().split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+fn refused(code: &'static str, message: &str) -> HttpError {
+    let body = ErrorBody::new(ErrorType::AuthenticationError, code, message);
+    HttpError::new(StatusCode::UNAUTHORIZED, &body)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn keys() -> Keys {
+        let key = |name: &str, key: &str, max_streams| KeySettings {
+            name: name.into(),
+            sha256: Sha256::digest(key.as_bytes()).into(),
+            max_streams,
+        };
+        Keys::new(vec![key("a", "secret-a", None), key("b", "secret-b", Some(1))], None)
+    }
+
+    fn ask(name: &'static str, value: &str) -> Result<Option<Holder>, HttpError> {
+        keys().check(&HeaderMap::from_iter([(
+            http::HeaderName::from_static(name),
+            HeaderValue::from_str(value).unwrap(),
+        )]))
+    }
+
+    #[test]
+    fn a_key_is_known_wherever_clients_put_it() {
+        for (name, value, holder, in_authorization) in [
+            ("authorization", "Bearer secret-a", "a", true),
+            ("authorization", "bearer  secret-b ", "b", true),
+            ("x-api-key", "secret-b", "b", false),
+            ("x-pointsman-key", "secret-a", "a", false),
+        ] {
+            let found = ask(name, value).unwrap().unwrap();
+            assert_eq!((&*found.name, found.in_authorization), (holder, in_authorization));
+        }
+        for (name, value) in [
+            ("authorization", "Bearer secret-c"),
+            ("authorization", "Basic secret-a"),
+            ("authorization", "secret-a"),
+            ("x-api-key", ""),
+            ("cookie", "secret-a"),
+        ] {
+            assert!(ask(name, value).is_err(), "{name}: {value}");
+        }
+    }
+
+    #[test]
+    fn streams_are_counted_by_key_and_over_a_reload() {
+        let keys = keys();
+        let headers =
+            HeaderMap::from_iter([(header::AUTHORIZATION, HeaderValue::from_static("Bearer secret-b"))]);
+        let holder = keys.check(&headers).unwrap().unwrap();
+        let open = holder.stream().unwrap();
+        assert!(holder.stream().is_err());
+        let settings = keys.keys.iter().map(|key| key.settings.clone()).collect();
+        let reloaded = Keys::new(settings, Some(&keys));
+        assert!(reloaded.check(&headers).unwrap().unwrap().stream().is_err());
+        drop(open);
+        assert!(reloaded.check(&headers).unwrap().unwrap().stream().is_ok());
+    }
+}
