@@ -85,6 +85,7 @@ pub struct ActorHandle<M> {
 
 pub(crate) struct Shared<M> {
     name: Arc<str>,
+    id: u64,
     capacity: usize,
     places: Arc<Semaphore>,
     actor: ArcSwapOption<ActorRef<Envelope<M>>>,
@@ -95,10 +96,11 @@ pub(crate) struct Shared<M> {
 }
 
 impl<M: Send + 'static> ActorHandle<M> {
-    pub(crate) fn new(name: &str, capacity: usize) -> Self {
+    pub(crate) fn new(name: &str, id: u64, capacity: usize) -> Self {
         let capacity = capacity.clamp(1, Semaphore::MAX_PERMITS);
         let shared = Shared {
             name: name.into(),
+            id,
             capacity,
             places: Arc::new(Semaphore::new(capacity)),
             actor: ArcSwapOption::empty(),
@@ -144,6 +146,11 @@ impl<M: Send + 'static> ActorHandle<M> {
             rejected: shared.rejected.load(Ordering::Relaxed),
             restarts: shared.restarts.load(Ordering::Relaxed),
         }
+    }
+
+    /// Its number among the children of its supervisor; a new one for each that is started, the same over restarts.
+    pub fn id(&self) -> u64 {
+        self.shared.id
     }
 
     /// Where the actor is in its life.

@@ -4,13 +4,19 @@ use std::{
     collections::VecDeque,
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SupervisionEvent};
 use thiserror::Error;
-use tokio::{sync::oneshot, time::Instant};
+use tokio::{
+    sync::{oneshot, watch},
+    time::Instant,
+};
 
 use crate::{
     handle::{ActorHandle, Status},
@@ -76,6 +82,7 @@ type Spawned<'a> = Pin<Box<dyn Future<Output = Result<ActorCell, String>> + Send
 /// A child, whatever its messages are.
 trait Child: Send + Sync {
     fn name(&self) -> &str;
+    fn id(&self) -> u64;
     /// Starts it anew under `supervisor` and tells its handle.
     fn spawn(&self, supervisor: ActorCell) -> Spawned<'_>;
     /// Tells its handle that it is not there.
@@ -98,6 +105,10 @@ where
         &self.name
     }
 
+    fn id(&self) -> u64 {
+        self.handle.id()
+    }
+
     fn spawn(&self, supervisor: ActorCell) -> Spawned<'_> {
         Box::pin(async move {
             let spawned = Actor::spawn_linked(None, (self.make)(), (), supervisor).await;
@@ -114,18 +125,21 @@ where
 }
 
 /// Names of children that failed too often, as readers see them.
-type Failed = Arc<Mutex<Vec<String>>>;
+type Failed = Arc<watch::Sender<Vec<String>>>;
 
 /// Starts actors and restarts them. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Supervisor {
     actor: ActorRef<SupervisorMsg>,
     failed: Failed,
+    spawned: Arc<AtomicU64>,
 }
 
 enum SupervisorMsg {
     Adopt(Arc<dyn Child>, oneshot::Sender<Result<(), String>>),
     Restart(usize),
+    Kill(String, oneshot::Sender<bool>),
+    Retire(Vec<u64>),
     Stop(Instant, oneshot::Sender<Vec<String>>),
 }
 
@@ -139,6 +153,8 @@ struct Place {
     cell: Option<ActorCell>,
     /// When it was restarted, as far back as it matters.
     restarts: VecDeque<Instant>,
+    /// Told to end for good.
+    retired: bool,
 }
 
 #[derive(Default)]
@@ -150,12 +166,12 @@ struct Places {
 impl Supervisor {
     /// A supervisor without children.
     pub async fn start(settings: RestartSettings) -> Result<Self, ActorError> {
-        let failed = Failed::default();
+        let failed = Failed::new(watch::Sender::new(Vec::new()));
         let actor = SupervisorActor { settings, failed: Arc::clone(&failed) };
         let started = Actor::spawn(None, actor, ()).await;
         let start =
             |why: ractor::SpawnErr| ActorError::Start { name: "supervisor".to_owned(), why: why.to_string() };
-        Ok(Self { actor: started.map_err(start)?.0, failed })
+        Ok(Self { actor: started.map_err(start)?.0, failed, spawned: Arc::default() })
     }
 
     /// Starts the actor that `make` builds, with a mailbox of `capacity` places, and builds it anew whenever
@@ -171,7 +187,7 @@ impl Supervisor {
         A: Actor<Msg = Envelope<M>, Arguments = ()>,
         F: Fn() -> A + Send + Sync + 'static,
     {
-        let handle = ActorHandle::new(name, capacity);
+        let handle = ActorHandle::new(name, self.spawned.fetch_add(1, Ordering::Relaxed), capacity);
         let child = Arc::new(Factory { name: name.to_owned(), handle: handle.clone(), make });
         let (done, started) = oneshot::channel();
         let gone = || ActorError::NoSupervisor { name: name.to_owned() };
@@ -185,7 +201,27 @@ impl Supervisor {
 
     /// The children that failed too often and are not restarted any more.
     pub fn failed(&self) -> Vec<String> {
-        self.failed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.failed.borrow().clone()
+    }
+
+    /// Waits until a child has failed too often. What is left is not whole: the process should be replaced.
+    pub async fn given_up(&self) {
+        let mut failed = self.failed.subscribe();
+        // the sender is in `self`
+        let _ = failed.wait_for(|names| !names.is_empty()).await;
+    }
+
+    /// Kills the child of this name wherever it is; it comes back as after any failure. False where there is none.
+    pub async fn kill(&self, name: &str) -> bool {
+        let (done, killed) = oneshot::channel();
+        let asked = self.actor.send_message(SupervisorMsg::Kill(name.to_owned(), done));
+        asked.is_ok() && killed.await.unwrap_or(false)
+    }
+
+    /// Lets these children, by [`ActorHandle::id`], handle what they have, and ends them for good.
+    pub fn retire(&self, ids: Vec<u64>) {
+        // a supervisor that is gone has no children
+        let _ = self.actor.send_message(SupervisorMsg::Retire(ids));
     }
 
     /// Refuses new messages everywhere, lets each child handle what it has, last started first, and ends it.
@@ -218,11 +254,35 @@ impl Actor for SupervisorActor {
             SupervisorMsg::Adopt(child, done) => {
                 let spawned = child.spawn(myself.get_cell()).await;
                 let answer = spawned.map(|cell| {
-                    state.places.push(Place { child, cell: Some(cell), restarts: VecDeque::new() });
+                    state.places.push(Place {
+                        child,
+                        cell: Some(cell),
+                        restarts: VecDeque::new(),
+                        retired: false,
+                    });
                 });
                 let _ = done.send(answer);
             }
             SupervisorMsg::Restart(index) => self.restart(&myself, index, state).await,
+            SupervisorMsg::Kill(name, done) => {
+                let mut places = state.places.iter();
+                let cell =
+                    places.find_map(|p| p.cell.as_ref().filter(|_| !p.retired && p.child.name() == name));
+                if let Some(cell) = cell {
+                    cell.kill();
+                }
+                let _ = done.send(cell.is_some());
+            }
+            SupervisorMsg::Retire(ids) => {
+                for place in state.places.iter_mut().filter(|place| ids.contains(&place.child.id())) {
+                    place.retired = true;
+                    place.child.ended(Status::Stopped);
+                    if let Some(cell) = &place.cell {
+                        // it ends when it has handled what it has
+                        let _ = cell.drain();
+                    }
+                }
+            }
             SupervisorMsg::Stop(deadline, done) => {
                 let _ = done.send(stop(state, deadline).await);
                 myself.stop(None);
@@ -258,11 +318,14 @@ impl SupervisorActor {
         let Some(place) = state.places.get_mut(index) else { return };
         let now = Instant::now();
         place.cell = None;
+        if place.retired {
+            return;
+        }
         place.restarts.retain(|at| now.duration_since(*at) < self.settings.within);
         let name = place.child.name();
         if place.restarts.len() >= self.settings.restarts {
             tracing::error!(actor = name, why, "failed too often: not restarted any more");
-            self.failed.lock().unwrap_or_else(PoisonError::into_inner).push(name.to_owned());
+            self.failed.send_modify(|names| names.push(name.to_owned()));
             place.child.ended(Status::Failed);
             return;
         }
@@ -276,7 +339,7 @@ impl SupervisorActor {
 
     async fn restart(&self, myself: &ActorRef<SupervisorMsg>, index: usize, state: &mut Places) {
         let Some(child) = state.places.get(index).map(|place| Arc::clone(&place.child)) else { return };
-        if state.stopping {
+        if state.stopping || state.places.get(index).is_none_or(|place| place.retired) {
             return;
         }
         match child.spawn(myself.get_cell()).await {

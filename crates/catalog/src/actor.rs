@@ -44,29 +44,62 @@ pub struct CatalogHandle {
     actor: ActorHandle<CatalogMsg>,
     snapshot: Cell<CatalogSnapshot>,
     changes: Arc<ChangeCounts>,
+    settings: Arc<CatalogSettings>,
+    known: Cell<Vec<Known>>,
 }
 
 impl CatalogHandle {
     /// Starts the actor. The models of the configuration are there at once; a first sync is under way.
     pub async fn start(supervisor: &Supervisor, settings: CatalogSettings) -> Result<Self, ActorError> {
+        Self::start_after(supervisor, settings, None).await
+    }
+
+    /// As [`Self::start`]; what the one `before` has heard of backends that stay is known at once.
+    pub async fn start_after(
+        supervisor: &Supervisor,
+        settings: CatalogSettings,
+        before: Option<&Self>,
+    ) -> Result<Self, ActorError> {
         let failed =
             |why: reqwest::Error| ActorError::Start { name: "catalog".to_owned(), why: why.to_string() };
         let client = || Client::builder().redirect(reqwest::redirect::Policy::none()).referer(false);
-        let known = settings.backends.iter().map(|backend| Known::new(backend, &settings.facts)).collect();
-        let known = Cell::new(known);
-        let changes = Arc::<ChangeCounts>::default();
+        let known = |backend: &CatalogBackend| {
+            let heard = before.and_then(|before| before.heard_of(backend));
+            let Some(mut known) = heard else { return Known::new(backend, &settings.facts) };
+            known.merge(backend, &settings.facts);
+            known
+        };
+        let known = Cell::new(settings.backends.iter().map(known).collect());
+        let changes = before.map(|before| Arc::clone(&before.changes)).unwrap_or_default();
+        let settings = Arc::new(settings);
         let actor = CatalogActor {
             proxied: client().build().map_err(failed)?,
             direct: client().no_proxy().build().map_err(failed)?,
-            settings: Arc::new(settings),
-            known,
+            settings: Arc::clone(&settings),
+            known: known.clone(),
             snapshot: Cell::default(),
             changes: Arc::clone(&changes),
         };
         actor.publish();
         let snapshot = actor.snapshot.clone();
         let actor = supervisor.spawn("catalog", MAILBOX, move || actor.clone()).await?;
-        Ok(Self { actor, snapshot, changes })
+        Ok(Self { actor, snapshot, changes, settings, known })
+    }
+
+    /// What was heard of a backend, if it is the same one.
+    fn heard_of(&self, backend: &CatalogBackend) -> Option<Known> {
+        let same = |(old, _): &(&CatalogBackend, &Known)| {
+            let (old, new) = (&old.endpoint, &backend.endpoint);
+            (&old.id, old.kind, &old.base_url) == (&new.id, new.kind, &new.base_url)
+        };
+        let known = self.known.load();
+        let heard = self.settings.backends.iter().zip(known.iter()).find(same);
+        heard.map(|(_, known)| known.clone()).filter(|_| backend.discover)
+    }
+
+    /// The number of its actor, for [`Supervisor::retire`].
+    pub fn id(&self) -> u64 {
+        self.actor.id()
     }
 
     /// The catalog of this moment.

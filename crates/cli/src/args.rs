@@ -32,6 +32,8 @@ pub(crate) enum Command {
     Embedder(Embedder),
     /// Check the configuration and report every problem at once.
     Check(Check),
+    /// Gateway keys: make one, list them, take one back.
+    Keys(Keys),
 }
 
 /// Where the configuration comes from.
@@ -173,6 +175,47 @@ pub(crate) struct Check {
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Keys {
+    #[command(subcommand)]
+    pub(crate) what: KeysWhat,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysWhat {
+    /// Make a key and print it, once: the file keeps its hash.
+    Create {
+        /// What the key is called in logs, metrics and rules.
+        #[arg(value_name = "NAME")]
+        name: String,
+        #[command(flatten)]
+        file: KeysFile,
+    },
+    /// The names in the file.
+    List {
+        #[command(flatten)]
+        file: KeysFile,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take a key back; a running server follows within a second.
+    Revoke {
+        /// The name of the key.
+        #[arg(value_name = "NAME")]
+        name: String,
+        #[command(flatten)]
+        file: KeysFile,
+    },
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct KeysFile {
+    /// The hash file that `[server] keys_file` names.
+    #[arg(long, value_name = "FILE", default_value = "keys.txt")]
+    pub(crate) file: PathBuf,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod reload;
 mod setup;
 mod table;
 
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         Command::Bench(bench) => commands::bench::run(&bench),
         Command::Embedder(embedder) => commands::embedder::run(&embedder),
         Command::Check(check) => commands::check::run(&check),
+        Command::Keys(keys) => commands::keys::run(&keys),
     };
     match run {
         Ok(code) => code,

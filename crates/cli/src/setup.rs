@@ -62,8 +62,14 @@ pub(crate) fn config(args: &ConfigArgs, listen: Option<String>) -> anyhow::Resul
 }
 
 /// Starts the demo and adds its backends.
-pub(crate) async fn add_demo(config: &mut Config, pace: Pace) -> anyhow::Result<Demo> {
+pub(crate) async fn start_demo(config: &mut Config, pace: Pace) -> anyhow::Result<Demo> {
     let demo = Demo::start(pace).await?;
+    add_demo(config, &demo)?;
+    Ok(demo)
+}
+
+/// Adds the backends of the demo.
+pub(crate) fn add_demo(config: &mut Config, demo: &Demo) -> anyhow::Result<()> {
     for backend in &demo.backends {
         config.add_backend(backend.endpoint.clone(), backend.models.clone())?;
     }
@@ -71,12 +77,20 @@ pub(crate) async fn add_demo(config: &mut Config, pace: Pace) -> anyhow::Result<
     for (tag, list) in &mut config.industries {
         list.extend(pointsman_demo::preferred(tag).map(str::to_owned));
     }
-    Ok(demo)
+    Ok(())
 }
 
 /// Starts the engine and waits at most `sync` for the model lists of the backends.
 pub(crate) async fn engine(config: &Config, sync: Duration) -> anyhow::Result<Engine> {
-    let settings = EngineSettings {
+    let engine = Engine::start(engine_settings(config)).await?;
+    // who is late is shown as it is, and followed up by the catalog
+    let _ = engine.sync_catalog(Instant::now() + sync).await;
+    Ok(engine)
+}
+
+/// What the engine is told.
+pub(crate) fn engine_settings(config: &Config) -> EngineSettings {
+    EngineSettings {
         catalog: config.catalog_settings(),
         latency: config.latency_settings(),
         classifier: config.classifier_settings(),
@@ -102,11 +116,7 @@ pub(crate) async fn engine(config: &Config, sync: Duration) -> anyhow::Result<En
         hedge: config.hedging,
         load: config.server.load,
         ready_models: config.catalog.ready_models,
-    };
-    let engine = Engine::start(settings).await?;
-    // who is late is shown as it is, and followed up by the catalog
-    let _ = engine.sync_catalog(Instant::now() + sync).await;
-    Ok(engine)
+    }
 }
 
 /// The text itself, or standard input for `-`.

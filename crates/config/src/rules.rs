@@ -99,6 +99,7 @@ fn conditions(value: &Value<'_>) -> Option<When> {
         industries: one_or_more(&mut section, "industry").iter().filter_map(tag).collect(),
         needs: labels::<Capability>(&mut section, "needs"),
         tags: texts(&mut section, "tags"),
+        keys: texts(&mut section, "keys"),
         hours: section.get("hours").and_then(|v| hours(&v)),
         days: one_or_more(&mut section, "days").iter().filter_map(day).collect(),
     };

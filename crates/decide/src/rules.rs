@@ -43,6 +43,8 @@ pub struct When {
     pub needs: Vec<Capability>,
     /// The caller gave one of these tags.
     pub tags: Vec<String>,
+    /// The request came with one of these gateway keys, by name.
+    pub keys: Vec<String>,
     /// Minutes of the day from the first up to the second, over midnight where that is the smaller.
     pub hours: Option<(u32, u32)>,
     /// Days of the week, 0 is Monday.
@@ -69,6 +71,8 @@ impl When {
         let tokens = request.features.input_tokens.0;
         let (minute, day) = local_time(question.now, question.policy.utc_offset);
         self.tokens.is_none_or(|(least, most)| (least..=most).contains(&tokens))
+            && (self.keys.is_empty()
+                || request.options.key.as_ref().is_some_and(|key| self.keys.iter().any(|own| **own == **key)))
             && (self.tags.is_empty() || self.tags.iter().any(|tag| request.options.tags.contains(tag)))
             && self.hours.is_none_or(|(from, to)| within((from, to), minute))
             && (self.days.is_empty() || self.days.contains(&day))
@@ -105,6 +109,7 @@ impl When {
             && wider(&self.tasks, &other.tasks)
             && wider(&self.industries, &other.industries)
             && wider(&self.tags, &other.tags)
+            && wider(&self.keys, &other.keys)
             && wider(&self.days, &other.days)
             && self.needs.iter().all(|need| other.needs.contains(need))
     }

@@ -2,18 +2,15 @@
 
 use std::{
     collections::BTreeMap,
-    hash::{BuildHasher, RandomState},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    hash::BuildHasher,
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use bytes::Bytes;
-use pointsman_actors::{CallError, QueueStats, Supervisor};
+use pointsman_actors::{CallError, QueueStats};
 use pointsman_catalog::{CatalogHandle, CatalogSnapshot};
-use pointsman_classifier::{ArtifactSource, Classifier, ClassifierHandle, Device, EmbedderInfo};
+use pointsman_classifier::{ArtifactSource, Classifier, Device, EmbedderInfo};
 use pointsman_decide::{Signals, WhyNot, is_open};
 use pointsman_dialects::without_extensions;
 use pointsman_latency::LatencyRegistry;
@@ -28,13 +25,13 @@ use tokio::time::Instant;
 use crate::{
     Caller, ChatReply, EngineError, FeedbackError, Metrics, ReplyBody, ReplyMeta,
     adapt::{adaptations, takes},
-    attempt::Recorder,
     dispatcher::{Answer, Ask, DispatcherHandle, DispatcherMsg},
     execute::{Means, Plan, execute},
     gather::Gatherer,
-    outcomes::{Estimates, Outcomes},
+    outcomes::Estimates,
     resolve::{follow_aliases, resolve},
-    sessions::{SessionKey, Sessions},
+    sessions::SessionKey,
+    start::{Lasting, Lease},
 };
 
 /// When to ask again who found no place.
@@ -48,19 +45,22 @@ pub struct Engine {
 
 #[derive(Debug)]
 pub(crate) struct Inner {
-    pub(crate) supervisor: Supervisor,
+    pub(crate) lasting: Lasting,
     pub(crate) catalog: CatalogHandle,
-    pub(crate) classifier: ClassifierHandle,
-    pub(crate) outcomes: Option<Arc<Outcomes>>,
     pub(crate) dispatchers: Vec<DispatcherHandle>,
     pub(crate) means: Means,
     pub(crate) admission: Gate,
-    pub(crate) recorder: Recorder,
     pub(crate) gatherer: Gatherer,
-    pub(crate) sessions: Arc<Sessions>,
     pub(crate) limits: Limits,
-    pub(crate) hasher: RandomState,
-    pub(crate) requests: AtomicU64,
+    pub(crate) _lease: Lease,
+}
+
+impl std::ops::Deref for Inner {
+    type Target = Lasting;
+
+    fn deref(&self) -> &Lasting {
+        &self.lasting
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -278,7 +278,8 @@ impl Engine {
         started: Instant,
     ) -> Result<Routed, EngineError> {
         let inner = &self.inner;
-        let resolved = resolve(request, &inner.gatherer);
+        let mut resolved = resolve(request, &inner.gatherer);
+        resolved.options.key = caller.key.clone();
         let signals = self.signals(request, &resolved, started).await;
         // a named model has no choice to remember, and its conversation is not looked at
         let open = is_open(&resolved);
@@ -420,7 +421,18 @@ impl Engine {
         self.inner.supervisor.stop(deadline).await
     }
 
-    fn queues(&self) -> Vec<QueueStats> {
+    /// Waits until an actor was given up: what is left is not whole.
+    pub async fn given_up(&self) {
+        self.inner.supervisor.given_up().await;
+    }
+
+    /// Kills an actor, whatever it is doing, so that its supervisor brings it back. False where none has this name.
+    pub async fn restart_actor(&self, name: &str) -> bool {
+        self.inner.supervisor.kill(name).await
+    }
+
+    /// The counters of every actor's mailbox.
+    pub fn queues(&self) -> Vec<QueueStats> {
         let inner = &self.inner;
         let dispatchers = inner.dispatchers.iter().map(pointsman_actors::ActorHandle::stats);
         dispatchers

@@ -12,7 +12,7 @@ use pointsman_latency::LatencyRegistry;
 use pointsman_upstream::{Gate, Transport};
 
 use crate::{
-    Engine, EngineError, EngineSettings, Metrics,
+    Engine, EngineError, EngineSettings,
     attempt::Recorder,
     breakers::Breakers,
     budget::RetryBudget,
@@ -25,20 +25,45 @@ use crate::{
     sessions::Sessions,
 };
 
+/// What outlives a reload: it was dear to make, or is what was learned so far.
+#[derive(Debug, Clone)]
+pub(crate) struct Lasting {
+    pub(crate) supervisor: Supervisor,
+    pub(crate) classifier: ClassifierHandle,
+    pub(crate) outcomes: Option<Arc<Outcomes>>,
+    pub(crate) recorder: Recorder,
+    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) breakers: Breakers,
+    pub(crate) hasher: RandomState,
+    pub(crate) requests: Arc<AtomicU64>,
+}
+
+/// Ends the actors of one configuration when the last request under it is over.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    supervisor: Supervisor,
+    actors: Vec<u64>,
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.supervisor.retire(std::mem::take(&mut self.actors));
+    }
+}
+
 impl Engine {
     /// Starts all actors. The models of the configuration are routable at once; those of the backends follow
     /// as they answer.
     pub async fn start(settings: EngineSettings) -> Result<Self, EngineError> {
         let supervisor = Supervisor::start(RestartSettings::default()).await?;
-        let transport = Transport::new(settings.upstreams)?;
-        let backends: Vec<_> = settings.catalog.backends.iter().map(|b| b.endpoint.id.clone()).collect();
+        let backends = settings.catalog.backends.iter().map(|b| b.endpoint.id.clone());
         let latency = LatencyRegistry::start(&supervisor, backends, settings.latency).await?;
-        let catalog = CatalogHandle::start(&supervisor, settings.catalog).await?;
+        let catalog = CatalogHandle::start(&supervisor, settings.catalog.clone()).await?;
         let mut tiers = settings.classifier.clone();
         tiers.keep_features = !settings.outcomes.is_empty();
         let keep_features = tiers.keep_features;
         // reading and checking 30 MB is no work for a runtime worker
-        let files = settings.outcomes;
+        let files = settings.outcomes.clone();
         let load = move || {
             let cascade = Cascade::load(&tiers)?;
             let outcomes =
@@ -50,31 +75,73 @@ impl Engine {
         let (loaded, outcomes) = loaded.map_err(failed)??;
         let told = ClassifierSettings { keep_features, ..settings.classifier.clone() };
         let classifier = ClassifierHandle::start(&supervisor, loaded, &told).await?;
-        let learned = Learned::start(&supervisor, settings.learning).await?;
-        let sessions = Sessions::new(settings.sessions);
-        let metrics = Arc::new(Metrics::default());
-        let breakers = Breakers::default();
+        let learned = Learned::start(&supervisor, settings.learning.clone()).await?;
+        let lasting = Lasting {
+            supervisor,
+            classifier,
+            outcomes: outcomes.map(Arc::new),
+            recorder: Recorder { latency, metrics: Arc::default(), learned },
+            sessions: Sessions::new(settings.sessions),
+            breakers: Breakers::default(),
+            hasher: RandomState::new(),
+            requests: Arc::default(),
+        };
+        Self::assemble(lasting, catalog, settings).await
+    }
+
+    /// An engine of another configuration over what this one has learned: the classifier, conversations, latencies,
+    /// breakers and counters go on; requests that are under way end as they began. Waits until `deadline` for the lists
+    /// of the backends. What belongs to the lasting parts (`[classifier]`, `[sessions]`, `[learning]`, `[outcomes]`)
+    /// stays as it was.
+    pub async fn reload(
+        &self,
+        settings: EngineSettings,
+        deadline: tokio::time::Instant,
+    ) -> Result<Self, EngineError> {
+        let mut lasting = self.inner.lasting.clone();
+        let supervisor = &lasting.supervisor;
+        let backends = settings.catalog.backends.iter().map(|b| b.endpoint.id.clone());
+        let latency = lasting.recorder.latency.also(supervisor, backends, settings.latency).await?;
+        lasting.recorder.latency = latency;
+        let before = Some(&self.inner.catalog);
+        let catalog = CatalogHandle::start_after(supervisor, settings.catalog.clone(), before).await?;
+        let engine = Self::assemble(lasting, catalog, settings).await?;
+        // who is late is followed up by the catalog
+        let _ = engine.sync_catalog(deadline).await;
+        Ok(engine)
+    }
+
+    async fn assemble(
+        lasting: Lasting,
+        catalog: CatalogHandle,
+        settings: EngineSettings,
+    ) -> Result<Self, EngineError> {
+        let transport = Transport::new(settings.upstreams)?;
         let gatherer = Gatherer {
             catalog: catalog.clone(),
-            latency: latency.clone(),
+            latency: lasting.recorder.latency.clone(),
             policy: Arc::new(settings.policy),
             industries: Arc::new(settings.industries),
             aliases: Arc::new(settings.aliases),
-            learned: learned.clone(),
-            breakers: breakers.clone(),
+            learned: lasting.recorder.learned.clone(),
+            breakers: lasting.breakers.clone(),
             breaker: settings.breaker,
         };
         let dispatcher = DispatcherActor {
             gatherer: gatherer.clone(),
-            sessions: Arc::clone(&sessions),
-            metrics: Arc::clone(&metrics),
+            sessions: Arc::clone(&lasting.sessions),
+            metrics: Arc::clone(&lasting.recorder.metrics),
         };
+        let supervisor = lasting.supervisor.clone();
+        let mut lease = Lease { supervisor: supervisor.clone(), actors: vec![catalog.id()] };
         let mut dispatchers = Vec::new();
         for number in 0..settings.dispatchers.pool.max(1) {
             let actor = dispatcher.clone();
             let name = format!("dispatcher:{number}");
-            dispatchers
-                .push(supervisor.spawn(&name, settings.dispatchers.mailbox, move || actor.clone()).await?);
+            let spawned =
+                supervisor.spawn(&name, settings.dispatchers.mailbox, move || actor.clone()).await?;
+            lease.actors.push(spawned.id());
+            dispatchers.push(spawned);
         }
         let limits = Limits {
             classify: settings.classifier.deadline,
@@ -83,29 +150,18 @@ impl Engine {
             ready_models: settings.ready_models,
             device: settings.classifier.device,
         };
-        let inner = Inner {
-            supervisor,
-            catalog,
-            classifier,
-            outcomes: outcomes.map(Arc::new),
-            dispatchers,
-            means: Means {
-                transport,
-                breakers: breakers.clone(),
-                breaker: settings.breaker,
-                retries: settings.retries,
-                budget: RetryBudget::new(settings.retries),
-                hedge: settings.hedge,
-                queue: settings.load.queue,
-            },
-            admission: Gate::new(settings.load.max_in_flight, settings.load.max_waiting),
-            recorder: Recorder { latency, metrics, learned },
-            gatherer,
-            sessions,
-            limits,
-            hasher: RandomState::new(),
-            requests: AtomicU64::new(0),
+        let means = Means {
+            transport,
+            breakers: lasting.breakers.clone(),
+            breaker: settings.breaker,
+            retries: settings.retries,
+            budget: RetryBudget::new(settings.retries),
+            hedge: settings.hedge,
+            queue: settings.load.queue,
         };
+        let admission = Gate::new(settings.load.max_in_flight, settings.load.max_waiting);
+        let inner =
+            Inner { lasting, catalog, dispatchers, means, admission, gatherer, limits, _lease: lease };
         Ok(Self { inner: Arc::new(inner) })
     }
 

@@ -1,6 +1,10 @@
 //! The actor of one backend.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use dashmap::DashMap;
 use pointsman_actors::{Cell, Envelope};
@@ -29,53 +33,53 @@ pub(crate) enum LatencyMsg {
 pub(crate) struct LatencyActor {
     pub(crate) settings: LatencySettings,
     pub(crate) views: Views,
+    /// What was observed, beside the actor so that it outlives it.
+    pub(crate) models: Arc<Mutex<HashMap<ModelId, Model>>>,
 }
 
 #[derive(Default)]
-pub(crate) struct Models {
-    models: HashMap<ModelId, Model>,
+pub(crate) struct Pending {
     /// A `Publish` is on its way.
     publishing: bool,
 }
 
-struct Model {
+#[derive(Debug)]
+pub(crate) struct Model {
     windows: Windows,
     news: bool,
 }
 
 impl Actor for LatencyActor {
     type Msg = Envelope<LatencyMsg>;
-    type State = Models;
+    type State = Pending;
     type Arguments = ();
 
-    async fn pre_start(&self, myself: ActorRef<Self::Msg>, (): ()) -> Result<Models, ActorProcessingErr> {
-        // what an actor before this one published is no longer backed by a histogram
-        self.views.clear();
+    async fn pre_start(&self, myself: ActorRef<Self::Msg>, (): ()) -> Result<Pending, ActorProcessingErr> {
         myself.send_interval(self.settings.window, || Envelope::to_self(LatencyMsg::Rotate));
-        Ok(Models::default())
+        Ok(Pending::default())
     }
 
     async fn handle(
         &self,
         myself: ActorRef<Self::Msg>,
         envelope: Self::Msg,
-        state: &mut Models,
+        state: &mut Pending,
     ) -> Result<(), ActorProcessingErr> {
         let (message, _permit) = envelope.open();
         match message {
             LatencyMsg::Record(seen) => {
-                self.record(&seen, state);
+                self.record(&seen);
                 if !std::mem::replace(&mut state.publishing, true) {
                     myself.send_after(PUBLISH_AFTER, || Envelope::to_self(LatencyMsg::Publish));
                 }
             }
             LatencyMsg::Publish => {
                 state.publishing = false;
-                self.publish(state);
+                self.publish();
             }
             LatencyMsg::Rotate => {
-                self.rotate(state);
-                self.publish(state);
+                self.rotate();
+                self.publish();
             }
         }
         Ok(())
@@ -83,27 +87,33 @@ impl Actor for LatencyActor {
 }
 
 impl LatencyActor {
-    fn record(&self, seen: &Observation, state: &mut Models) {
-        if let Some(model) = state.models.get_mut(&seen.model) {
+    /// Only this actor writes; a poisoned lock is of one that died while it did.
+    fn models(&self) -> MutexGuard<'_, HashMap<ModelId, Model>> {
+        self.models.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn record(&self, seen: &Observation) {
+        let mut models = self.models();
+        if let Some(model) = models.get_mut(&seen.model) {
             model.windows.record(seen);
             model.news = true;
-        } else if state.models.len() < MAX_MODELS {
+        } else if models.len() < MAX_MODELS {
             let mut windows = Windows::new(self.settings.windows);
             windows.record(seen);
-            state.models.insert(seen.model.clone(), Model { windows, news: true });
+            models.insert(seen.model.clone(), Model { windows, news: true });
         }
     }
 
-    fn publish(&self, state: &mut Models) {
-        for (id, model) in &mut state.models {
+    fn publish(&self) {
+        for (id, model) in self.models().iter_mut() {
             if std::mem::take(&mut model.news) {
                 self.views.entry(id.clone()).or_default().store(model.windows.view());
             }
         }
     }
 
-    fn rotate(&self, state: &mut Models) {
-        state.models.retain(|id, model| {
+    fn rotate(&self) {
+        self.models().retain(|id, model| {
             model.news = model.windows.rotate();
             if !model.news {
                 self.views.remove(id);

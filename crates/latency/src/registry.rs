@@ -23,7 +23,7 @@ pub struct LatencyRegistry {
     dropped: Arc<AtomicU64>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Followed {
     actor: ActorHandle<LatencyMsg>,
     views: Views,
@@ -36,15 +36,29 @@ impl LatencyRegistry {
         backends: impl IntoIterator<Item = BackendId>,
         settings: LatencySettings,
     ) -> Result<Self, ActorError> {
-        let mut followed = HashMap::new();
+        let none = Self { backends: Arc::default(), dropped: Arc::default() };
+        none.also(supervisor, backends, settings).await
+    }
+
+    /// The same, and an actor for each backend that has none yet. Those that are followed go on being followed.
+    pub async fn also(
+        &self,
+        supervisor: &Supervisor,
+        backends: impl IntoIterator<Item = BackendId>,
+        settings: LatencySettings,
+    ) -> Result<Self, ActorError> {
+        let mut followed = HashMap::clone(&self.backends);
         for backend in backends {
+            if followed.contains_key(&backend) {
+                continue;
+            }
             let views = Views::default();
-            let actor = LatencyActor { settings, views: Arc::clone(&views) };
+            let actor = LatencyActor { settings, views: Arc::clone(&views), models: Arc::default() };
             let name = format!("latency:{backend}");
             let actor = supervisor.spawn(&name, settings.mailbox, move || actor.clone()).await?;
             followed.insert(backend, Followed { actor, views });
         }
-        Ok(Self { backends: Arc::new(followed), dropped: Arc::default() })
+        Ok(Self { backends: Arc::new(followed), dropped: Arc::clone(&self.dropped) })
     }
 
     /// Hands an observation to its backend's actor, without waiting. Dropped and counted where the mailbox is

@@ -291,6 +291,7 @@ fn options(route: Route) -> Result<RouteOptions, RequestError> {
         industry: route.industry,
         strategy: route.strategy,
         tags: Vec::new(),
+        key: None,
         tradeoff: route.tradeoff,
         max_cost: route.max_cost_usd.map(MicroUsd::from_dollars),
         max_latency_ms: route.max_latency_ms,

@@ -16,5 +16,6 @@ mod serve;
 mod settings;
 
 pub use keys::KeySettings;
+pub use routes::ReloadSender;
 pub use serve::{Server, ServerError, ServerHandle};
 pub use settings::ServerSettings;

@@ -29,6 +29,7 @@ use pointsman_protocol::{ErrorBody, ErrorType};
 use pointsman_types::RequestId;
 use secrecy::SecretString;
 use serde::Serialize;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::{ServerSettings, errors::HttpError, headers, keys::Keys};
@@ -42,9 +43,14 @@ pub(crate) struct App {
     pub(crate) started: u64,
     /// What opens the admin routes; without it they are closed.
     pub(crate) admin_key: Option<SecretString>,
+    /// Who reads the configuration again.
+    pub(crate) reload: Option<ReloadSender>,
     /// Cancelled when a shutdown was asked for.
     pub(crate) stopping: CancellationToken,
 }
+
+/// Where a reload is asked for; it is answered with what was wrong, if anything was.
+pub type ReloadSender = mpsc::Sender<oneshot::Sender<Result<(), String>>>;
 
 /// What a reload replaces. A request uses what was there when it came.
 pub(crate) struct Live {
@@ -111,6 +117,9 @@ pub(crate) fn router(app: App) -> Router {
         .route("/readyz", get(status::readyz))
         .route("/metrics", get(status::metrics))
         .route("/admin/v1/embedder", put(admin::swap).get(admin::embedders))
+        .route("/admin/v1/actors", get(admin::actors))
+        .route("/admin/v1/actors/{name}/restart", post(admin::restart_actor))
+        .route("/admin/v1/reload", post(admin::reload))
         .route("/admin/v1/catalog/sync", post(admin::sync))
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)

@@ -4,12 +4,14 @@ use std::{
     future::Future,
     io,
     net::SocketAddr,
+    panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use arc_swap::ArcSwap;
 use axum::Router;
+use futures_util::FutureExt;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulShutdown},
@@ -29,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     KeySettings, ServerSettings,
     keys::Keys,
-    routes::{App, Live, router},
+    routes::{App, Live, ReloadSender, router},
 };
 
 /// A pause after `accept` failed for want of file descriptors.
@@ -67,6 +69,7 @@ pub struct Server {
     live: Arc<Live>,
     settings: ServerSettings,
     admin_key: Option<SecretString>,
+    reload: Option<ReloadSender>,
 }
 
 /// Puts a new configuration in the place of the one that is served. Cheap to clone.
@@ -111,13 +114,19 @@ impl Server {
             settings: ArcSwap::from_pointee(settings),
             keys: ArcSwap::from_pointee(Keys::new(keys, None)),
         };
-        Ok(Self { listener, address, live: Arc::new(live), settings, admin_key: None })
+        Ok(Self { listener, address, live: Arc::new(live), settings, admin_key: None, reload: None })
     }
 
     /// Opens the admin routes to those who have this key.
     #[must_use]
     pub fn with_admin_key(self, admin_key: Option<SecretString>) -> Self {
         Self { admin_key, ..self }
+    }
+
+    /// Opens `POST /admin/v1/reload`.
+    #[must_use]
+    pub fn with_reload(self, reload: ReloadSender) -> Self {
+        Self { reload: Some(reload), ..self }
     }
 
     /// What a reload goes through.
@@ -135,13 +144,15 @@ impl Server {
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> usize {
         let stopping = CancellationToken::new();
         let app = App {
-            live: self.live,
+            live: Arc::clone(&self.live),
             admin_key: self.admin_key,
+            reload: self.reload,
             started: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),
             stopping: stopping.clone(),
         };
         let connections = Connections {
             router: router(app),
+            live: self.live,
             settings: self.settings,
             graceful: GracefulShutdown::new(),
             places: Arc::new(Semaphore::new(self.settings.max_connections)),
@@ -159,6 +170,7 @@ impl Server {
 
 struct Connections {
     router: Router,
+    live: Arc<Live>,
     settings: ServerSettings,
     graceful: GracefulShutdown,
     places: Arc<Semaphore>,
@@ -197,11 +209,16 @@ impl Connections {
         let service = TowerToHyperService::new(self.router.clone());
         let connection = builder.serve_connection(TokioIo::new(Box::pin(stream)), service).into_owned();
         let connection = self.graceful.watch(connection);
-        let cut = self.cut.clone();
+        let (cut, live) = (self.cut.clone(), Arc::clone(&self.live));
         tokio::spawn(async move {
             tokio::select! {
-                ended = connection => if let Err(error) = ended {
-                    tracing::debug!(error, "connection ended");
+                ended = AssertUnwindSafe(connection).catch_unwind() => match ended {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => tracing::debug!(error, "connection ended"),
+                    Err(_) => {
+                        tracing::error!("a panic in a connection");
+                        live.engine.load().metrics().panicked();
+                    }
                 },
                 () = cut.cancelled() => {}
             }

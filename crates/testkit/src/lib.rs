@@ -17,7 +17,7 @@ mod upstream;
 
 pub use http::{Recorded, header};
 pub use hub::{Hub, HubFile};
-pub use upstream::{Behaviour, Upstream};
+pub use upstream::{Behaviour, Choice, Upstream};
 
 /// A chat request body.
 pub fn chat(model: &str, text: &str, stream: bool) -> String {

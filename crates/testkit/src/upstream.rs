@@ -2,10 +2,11 @@
 
 use std::{
     collections::VecDeque,
+    fmt,
     net::{Ipv4Addr, SocketAddr},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -36,11 +37,39 @@ pub enum Behaviour {
     Raw(Vec<u8>),
     /// Closes without a byte.
     Close,
+    /// Resets the connection without a byte.
+    Reset,
+    /// Does this after so long.
+    After(Duration, Box<Self>),
+    /// The first for requests that are not streamed, the second for those that are.
+    Either(Box<Self>, Box<Self>),
+    /// Whatever this makes of the request.
+    By(Choice),
     /// Says nothing until the client goes away.
     Hang,
 }
 
+/// Chooses a behaviour by the request.
+#[derive(Clone)]
+pub struct Choice(pub Arc<dyn Fn(&Recorded) -> Behaviour + Send + Sync>);
+
+impl fmt::Debug for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Choice")
+    }
+}
+
 impl Behaviour {
+    /// What `choose` makes of each request.
+    pub fn by(choose: impl Fn(&Recorded) -> Self + Send + Sync + 'static) -> Self {
+        Self::By(Choice(Arc::new(choose)))
+    }
+
+    /// A good answer that says `text`, streamed where that is asked for.
+    pub fn says(model: &str, text: &str) -> Self {
+        Self::Either(Box::new(Self::json(model, text)), Box::new(Self::stream(model, &[text])))
+    }
+
     /// A completion from `model`.
     pub fn json(model: &str, text: &str) -> Self {
         Self::Answer(
@@ -74,6 +103,11 @@ struct Shared {
     gate: Semaphore,
     /// Answers that the client did not wait for.
     abandoned: AtomicUsize,
+    /// Requests that were not lists, and whether they are kept.
+    posts: AtomicUsize,
+    forgetful: AtomicBool,
+    /// Goes round the script instead of staying at its last.
+    round: AtomicBool,
 }
 
 /// A provider on a free port of 127.0.0.1. Stops on drop.
@@ -96,6 +130,9 @@ impl Upstream {
             seen: Mutex::default(),
             gate: Semaphore::new(0),
             abandoned: AtomicUsize::new(0),
+            posts: AtomicUsize::new(0),
+            forgetful: AtomicBool::new(false),
+            round: AtomicBool::new(false),
         });
         let serving = Arc::clone(&shared);
         let accepting = tokio::spawn(async move {
@@ -116,6 +153,27 @@ impl Upstream {
     /// What it does with the next chat requests; the last behaviour stays.
     pub fn script(&self, behaviours: impl IntoIterator<Item = Behaviour>) {
         *self.shared.script.lock().unwrap() = behaviours.into_iter().collect();
+    }
+
+    /// Goes round these behaviours for ever.
+    pub fn flap(&self, behaviours: impl IntoIterator<Item = Behaviour>) {
+        self.script(behaviours);
+        self.shared.round.store(true, Ordering::SeqCst);
+    }
+
+    /// Keeps no requests from now on, for tests with many.
+    pub fn forget(&self) {
+        self.shared.forgetful.store(true, Ordering::SeqCst);
+    }
+
+    /// How many requests came that were not for a list.
+    pub fn posts(&self) -> usize {
+        self.shared.posts.load(Ordering::SeqCst)
+    }
+
+    /// Every request so far, oldest first.
+    pub fn seen(&self) -> Vec<Recorded> {
+        self.shared.seen.lock().unwrap().clone()
     }
 
     /// What it lists from now on.
@@ -156,8 +214,16 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
     let _ = stream.set_nodelay(true);
     let mut buffer = Vec::new();
     while let Some(request) = http::read(&mut stream, &mut buffer).await {
-        let listing = request.path.ends_with("/models");
-        shared.seen.lock().unwrap().push(request);
+        let listing = request.method == "GET";
+        let streamed = String::from_utf8_lossy(&request.body).contains("\"stream\":true")
+            || request.path.contains("stream");
+        if !listing {
+            shared.posts.fetch_add(1, Ordering::SeqCst);
+        }
+        let asked = request.clone();
+        if !shared.forgetful.load(Ordering::SeqCst) {
+            shared.seen.lock().unwrap().push(request);
+        }
         let goes_on = if listing {
             let data: Vec<_> = shared
                 .models
@@ -171,9 +237,27 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
         } else {
             let behaviour = {
                 let mut script = shared.script.lock().unwrap();
-                if script.len() > 1 { script.pop_front() } else { script.front().cloned() }
+                if shared.round.load(Ordering::SeqCst) {
+                    script.rotate_left(1);
+                    script.back().cloned()
+                } else if script.len() > 1 {
+                    script.pop_front()
+                } else {
+                    script.front().cloned()
+                }
             };
-            behave(&mut stream, behaviour.unwrap_or(Behaviour::Close), &shared).await
+            let mut behaviour = behaviour.unwrap_or(Behaviour::Close);
+            loop {
+                behaviour = match behaviour {
+                    Behaviour::After(wait, then) => {
+                        tokio::time::sleep(wait).await;
+                        *then
+                    }
+                    Behaviour::Either(whole, events) => *if streamed { events } else { whole },
+                    Behaviour::By(choice) => (choice.0)(&asked),
+                    behaviour => break behave(&mut stream, behaviour, &shared).await,
+                }
+            }
         };
         if !goes_on {
             return;
@@ -209,7 +293,13 @@ async fn behave(stream: &mut TcpStream, behaviour: Behaviour, shared: &Shared) -
             let _ = stream.shutdown().await;
             false
         }
-        Behaviour::Close => false,
+        Behaviour::Reset => {
+            // a close with nothing to linger for is a reset
+            let _ = stream.set_zero_linger();
+            false
+        }
+        // the last three are resolved before
+        Behaviour::Close | Behaviour::After(..) | Behaviour::Either(..) | Behaviour::By(_) => false,
         Behaviour::Hang => abandoned(stream, shared).await,
     }
 }

@@ -1,5 +1,7 @@
 //! What the router knows of a request before it decides.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use crate::{Capability, MicroUsd, ModelForm, Strategy, Task, Tokens};
@@ -40,6 +42,9 @@ pub struct RouteOptions {
     /// The caller's own tags, for rules.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
+    /// The name of the gateway key that the request came with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<Arc<str>>,
     /// 0 cheap .. 1 best; `None` is the balanced default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tradeoff: Option<f64>,

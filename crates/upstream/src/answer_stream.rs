@@ -210,7 +210,7 @@ impl AnswerStream {
         }
         let SseSummary { finished, done, events, .. } = *self.summary();
         if events > 0 && !done && !(finished && self.lenient) {
-            let what = if finished { "without [DONE]" } else { "before the answer was finished" };
+            let what = if finished { "before its last event" } else { "before the answer was finished" };
             let error = AttemptError::truncated(format!("the stream broke off {what}"));
             if rest.is_empty() {
                 return Err(error);

@@ -49,7 +49,7 @@ pub(crate) struct Gateway {
     pub(crate) url: String,
     pub(crate) child: Child,
     pub(crate) client: reqwest::Client,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Gateway {
@@ -101,7 +101,12 @@ impl Gateway {
             serde_json::from_str(&banner.expect("the server ended before its banner")).unwrap();
         let url = banner["url"].as_str().unwrap().trim_end_matches("/v1").to_owned();
         let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build().unwrap();
-        Self { url, child, client, _folder: folder }
+        Self { url, child, client, folder }
+    }
+
+    /// Puts another configuration in the place of the one it was started with.
+    pub(crate) fn write_config(&self, config: &str) {
+        std::fs::write(self.folder.path().join("pointsman.toml"), config).unwrap();
     }
 
     pub(crate) fn address(&self) -> &str {

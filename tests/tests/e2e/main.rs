@@ -17,3 +17,4 @@ mod forms;
 mod gateway;
 mod lifecycle;
 mod litellm;
+mod matrix;

@@ -34,7 +34,7 @@ fn with_engine(
         anyhow::bail!("no backend is configured; `models --demo` shows the simulated ones");
     }
     setup::runtime()?.block_on(async {
-        let _demo = if args.demo { Some(setup::add_demo(&mut config, Pace::Instant).await?) } else { None };
+        let _demo = if args.demo { Some(setup::start_demo(&mut config, Pace::Instant).await?) } else { None };
         let engine = setup::engine(&config, ONE_SYNC).await?;
         show(&engine)
     })

@@ -25,7 +25,7 @@ pub(crate) fn run(args: &Route) -> anyhow::Result<ExitCode> {
     }
     let body = body.to_string();
     setup::runtime()?.block_on(async {
-        let _demo = if demo { Some(setup::add_demo(&mut config, Pace::Instant).await?) } else { None };
+        let _demo = if demo { Some(setup::start_demo(&mut config, Pace::Instant).await?) } else { None };
         let engine = setup::engine(&config, ONE_SYNC).await?;
         let id = engine.request_id();
         let routed =

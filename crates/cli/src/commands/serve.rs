@@ -2,18 +2,20 @@
 
 use std::{net::SocketAddr, process::ExitCode};
 
-use pointsman_config::Config;
+use pointsman_config::{Config, Sources};
 use pointsman_demo::Pace;
 use pointsman_engine::Engine;
-use pointsman_server::{KeySettings, Server, ServerSettings};
+use pointsman_server::Server;
 use serde_json::json;
 use tokio::{
     signal::unix::{SignalKind, signal},
+    sync::mpsc,
     time::Instant,
 };
 
 use crate::{
     args::Serve,
+    reload::{self, Reloader},
     setup::{self, FIRST_SYNC, say},
     table,
 };
@@ -34,37 +36,45 @@ async fn serve(args: Serve, mut config: Config) -> anyhow::Result<ExitCode> {
     // from here on a signal ends the start as well as the server
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let pace = if args.demo_instant { Pace::Instant } else { Pace::Lifelike };
-    let _demo = if args.demo { Some(setup::add_demo(&mut config, pace).await?) } else { None };
+    let sources = Sources::of_process(args.config.config.clone(), args.listen.clone());
+    let demo = if args.demo { Some(setup::start_demo(&mut config, pace).await?) } else { None };
     let engine = setup::engine(&config, FIRST_SYNC).await?;
-    let settings = ServerSettings {
-        body_limit_bytes: config.server.body_limit_bytes,
-        grace: config.server.grace,
-        max_connections: config.server.max_connections,
-        read_timeout: config.server.header_read_timeout,
-        write_timeout: config.server.write_timeout,
-        keep_alive: config.server.keep_alive,
-        max_header_bytes: config.server.max_header_bytes,
-    };
-    let keys = config
-        .keys
-        .iter()
-        .map(|key| KeySettings { name: key.name.clone(), sha256: key.sha256, max_streams: key.max_streams })
-        .collect();
-    let server = Server::bind(config.listen, settings, keys, engine.clone()).await?;
-    let server = server.with_admin_key(config.admin_key.clone());
+    let (ask, asked) = mpsc::channel(1);
+    let settings = reload::server_settings(&config);
+    let server = Server::bind(config.listen, settings, reload::keys(&config), engine.clone()).await?;
+    let server = server.with_admin_key(config.admin_key.clone()).with_reload(ask);
+    warn_if_open(&config, server.address());
     banner(&engine, server.address(), args.json);
+    let handle = server.handle();
+    let reloader = Reloader::new(sources, config, demo, handle.clone(), asked)?;
     let asked = async {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = terminate.recv() => ExitCode::SUCCESS,
+            _ = interrupt.recv() => ExitCode::SUCCESS,
+            () = Box::pin(reloader.run()) => ExitCode::SUCCESS,
+            () = engine.given_up() => {
+                tracing::error!("an actor has failed too often: ending, so that this process is replaced");
+                ExitCode::from(BROKEN)
+            }
         }
     };
-    let cut = server.run(asked).await;
-    let killed = engine.stop(Instant::now() + config.server.grace).await;
+    let mut code = ExitCode::SUCCESS;
+    let cut = server.run(async { code = asked.await }).await;
+    let killed = handle.engine().stop(Instant::now() + settings.grace).await;
     if cut > 0 || !killed.is_empty() {
         tracing::warn!(cut, ?killed, "stopped before everything had ended");
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(code)
+}
+
+/// `EX_SOFTWARE` of sysexits.h: an internal error.
+const BROKEN: u8 = 70;
+
+/// Without keys everybody who can reach the address may ask.
+fn warn_if_open(config: &Config, address: SocketAddr) {
+    if config.keys.is_empty() && !address.ip().is_loopback() {
+        tracing::warn!(%address, "no gateway key is configured: everybody who reaches this address may ask");
+    }
 }
 
 fn banner(engine: &Engine, address: SocketAddr, as_json: bool) {

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use axum::{
     body::Body,
-    extract::State,
+    extract::{Path, State},
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, StatusCode, header};
@@ -14,7 +14,7 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::json;
 use subtle::ConstantTimeEq;
-use tokio::time::Instant;
+use tokio::{sync::oneshot, time::Instant};
 
 use super::{App, json};
 use crate::{body, errors::HttpError};
@@ -57,6 +57,52 @@ pub(super) async fn sync(State(app): State<App>, headers: HeaderMap) -> Response
     }
     let catalog = app.engine().catalog();
     json(&json!({ "models": catalog.models().len(), "backends": catalog.backends() }))
+}
+
+/// `GET /admin/v1/actors`: every actor and its mailbox.
+pub(super) async fn actors(State(app): State<App>, headers: HeaderMap) -> Response {
+    if let Err(error) = allowed(&app, &headers) {
+        return error.into_response();
+    }
+    let actors: Vec<_> = app.engine().queues().iter().map(|queue| json!({
+        "name": &*queue.name, "depth": queue.depth, "capacity": queue.capacity, "handled": queue.handled,
+        "rejected": queue.rejected, "restarts": queue.restarts,
+    })).collect();
+    json(&json!({ "object": "list", "data": actors }))
+}
+
+/// `POST /admin/v1/actors/{name}/restart`: kills an actor that is stuck; its supervisor brings it back.
+pub(super) async fn restart_actor(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    if let Err(error) = allowed(&app, &headers) {
+        return error.into_response();
+    }
+    if app.engine().restart_actor(&name).await {
+        json(&json!({ "restarted": name }))
+    } else {
+        HttpError::not_found(format!("there is no actor `{name}`; GET /admin/v1/actors lists them"))
+            .into_response()
+    }
+}
+
+/// `POST /admin/v1/reload`: the configuration is read again; the old one stays where the new one is bad.
+pub(super) async fn reload(State(app): State<App>, headers: HeaderMap) -> Response {
+    if let Err(error) = allowed(&app, &headers) {
+        return error.into_response();
+    }
+    let (answer, answered) = oneshot::channel();
+    let asked = match &app.reload {
+        Some(reload) => reload.send(answer).await.is_ok(),
+        None => false,
+    };
+    match answered.await {
+        Ok(Ok(())) if asked => json(&json!({ "reloaded": true })),
+        Ok(Err(why)) => HttpError::bad_request("bad_configuration", why).into_response(),
+        _ => HttpError::not_found("this server reads no configuration").into_response(),
+    }
 }
 
 /// What `PUT /admin/v1/embedder` takes.

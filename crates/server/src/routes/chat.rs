@@ -41,9 +41,26 @@ async fn answer(
     headers: &HeaderMap,
     body: Body,
 ) -> Response {
+    let mut counted = Counted { app, route, status: CLIENT_GONE };
     let response = exchange::chat(app, dialect, headers, body).await;
-    app.engine().metrics().request(route, response.status().as_u16());
+    counted.status = response.status().as_u16();
     response
+}
+
+/// What nginx calls a client that did not wait for the answer.
+const CLIENT_GONE: u16 = 499;
+
+/// A request that is counted once, also where its client goes away before the answer.
+struct Counted<'a> {
+    app: &'a App,
+    route: &'static str,
+    status: u16,
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.app.engine().metrics().request(self.route, self.status);
+    }
 }
 
 /// `POST /v1/messages/count_tokens`: an estimate, the same that routing works with.

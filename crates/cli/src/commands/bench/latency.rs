@@ -40,7 +40,7 @@ pub(crate) fn run(args: &BenchLatency) -> anyhow::Result<ExitCode> {
     let mut config = setup::config(&args.config, None)?;
     setup::runtime()?.block_on(async {
         let demo = config.backends.is_empty();
-        let _demo = if demo { Some(setup::add_demo(&mut config, Pace::Instant).await?) } else { None };
+        let _demo = if demo { Some(setup::start_demo(&mut config, Pace::Instant).await?) } else { None };
         let engine = setup::engine(&config, ONE_SYNC).await?;
         let mut results = Vec::new();
         for form in ["auto", "strategy:cost", "strategy:quality", "strategy:latency", "industry:general"] {
