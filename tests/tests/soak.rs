@@ -8,6 +8,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,
+    clippy::format_push_string,
     reason = "a test that meets an error has failed"
 )]
 
@@ -21,13 +22,13 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use gateway::Gateway;
 use pointsman_testkit::{Behaviour, Recorded, Upstream, event, last_events};
 use serde_json::Value;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// Requests in CI; `SOAK_REQUESTS` overrides.
 const REQUESTS: usize = 4000;
@@ -251,7 +252,7 @@ async fn every_request_gets_exactly_one_outcome() {
 
     let wrong: Vec<_> = outcomes
         .keys()
-        .filter(|o| o.chars().next().is_some_and(|c| c.is_uppercase()) || o.contains("WRONG"))
+        .filter(|o| o.chars().next().is_some_and(char::is_uppercase) || o.contains("WRONG"))
         .collect();
     assert!(wrong.is_empty(), "{wrong:?}");
     assert_eq!(outcomes.values().sum::<usize>(), requests);

@@ -137,12 +137,12 @@ pub(crate) fn server_settings(config: &Config) -> ServerSettings {
     }
 }
 
-/// Who may ask.
-pub(crate) fn keys(config: &Config) -> Vec<KeySettings> {
+/// Who may ask; everybody, where no key is asked for.
+pub(crate) fn keys(config: &Config) -> Option<Vec<KeySettings>> {
     let key = |key: &pointsman_config::KeyConfig| KeySettings {
         name: key.name.clone(),
         sha256: key.sha256,
         max_streams: key.max_streams,
     };
-    config.keys.iter().map(key).collect()
+    config.asks_for_keys().then(|| config.keys.iter().map(key).collect())
 }

@@ -11,7 +11,6 @@ use pointsman_config::{Config, Sources};
 use pointsman_demo::{Demo, Pace};
 use pointsman_engine::{DispatcherSettings, Engine, EngineSettings, LearningSettings, SessionSettings};
 use tokio::{runtime::Runtime, time::Instant};
-use tracing_subscriber::EnvFilter;
 
 use crate::args::ConfigArgs;
 
@@ -28,13 +27,6 @@ pub(crate) fn say(text: &str) {
 /// Standard error.
 pub(crate) fn complain(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
-}
-
-/// Logs to standard error, by `RUST_LOG` or else at `default`.
-pub(crate) fn logs(default: &str) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    // a second call, in tests, changes nothing
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).try_init();
 }
 
 /// Half the cores serve HTTP, the rest is for the classifier's thread and whatever shares the machine: on two

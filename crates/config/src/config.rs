@@ -86,7 +86,7 @@ pub struct Config {
     pub latency: LatencySettings,
     /// Limits of the HTTP face.
     pub server: ServerConfig,
-    /// Who may ask; nobody is asked for a key where there is none.
+    /// Who may ask, where keys are asked for at all.
     pub keys: Vec<KeyConfig>,
     /// How often a request is tried.
     pub retries: RetrySettings,
@@ -112,6 +112,11 @@ impl Config {
             Some((path, text)) => Self::parse(sources, Some(path), &text?),
             None => Self::parse(sources, None, ""),
         }
+    }
+
+    /// Whether requests need a key: a hash file asks for keys even where it has none left.
+    pub fn asks_for_keys(&self) -> bool {
+        self.server.keys_file.is_some() || !self.keys.is_empty()
     }
 
     /// What the catalog actor is told.

@@ -26,10 +26,11 @@ pub struct KeySettings {
     pub max_streams: Option<usize>,
 }
 
-/// All keys. Without any, everybody may ask.
+/// All keys.
 #[derive(Default)]
 pub(crate) struct Keys {
-    keys: Vec<Key>,
+    /// `None`: everybody may ask. An empty list: nobody.
+    keys: Option<Vec<Key>>,
 }
 
 struct Key {
@@ -47,9 +48,9 @@ pub(crate) struct Holder {
 
 impl Keys {
     /// The counts of open streams go on where a key was there `before`.
-    pub(crate) fn new(settings: Vec<KeySettings>, before: Option<&Self>) -> Self {
+    pub(crate) fn new(settings: Option<Vec<KeySettings>>, before: Option<&Self>) -> Self {
         let known: HashMap<[u8; 32], &Key> =
-            before.iter().flat_map(|keys| &keys.keys).map(|key| (key.settings.sha256, key)).collect();
+            before.iter().flat_map(|keys| keys.known()).map(|key| (key.settings.sha256, key)).collect();
         let key = |settings: KeySettings| {
             let same =
                 known.get(&settings.sha256).filter(|key| key.settings.max_streams == settings.max_streams);
@@ -59,12 +60,16 @@ impl Keys {
             };
             Key { settings, streams }
         };
-        Self { keys: settings.into_iter().map(key).collect() }
+        Self { keys: settings.map(|settings| settings.into_iter().map(key).collect()) }
+    }
+
+    fn known(&self) -> &[Key] {
+        self.keys.as_deref().unwrap_or_default()
     }
 
     /// Who asks; `None` where nobody needs a key.
     pub(crate) fn check(&self, headers: &HeaderMap) -> Result<Option<Holder>, HttpError> {
-        if self.keys.is_empty() {
+        if self.keys.is_none() {
             return Ok(None);
         }
         let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
@@ -87,11 +92,11 @@ impl Keys {
     fn find(&self, given: &str) -> Option<&Key> {
         let hash: [u8; 32] = Sha256::digest(given.as_bytes()).into();
         let mut found = u64::MAX;
-        for (at, key) in self.keys.iter().enumerate() {
+        for (at, key) in self.known().iter().enumerate() {
             let equal: Choice = hash.ct_eq(&key.settings.sha256);
             found.conditional_assign(&(at as u64), equal);
         }
-        self.keys.get(usize::try_from(found).ok()?)
+        self.known().get(usize::try_from(found).ok()?)
     }
 }
 
@@ -130,7 +135,7 @@ mod tests {
             sha256: Sha256::digest(key.as_bytes()).into(),
             max_streams,
         };
-        Keys::new(vec![key("a", "secret-a", None), key("b", "secret-b", Some(1))], None)
+        Keys::new(Some(vec![key("a", "secret-a", None), key("b", "secret-b", Some(1))]), None)
     }
 
     fn ask(name: &'static str, value: &str) -> Result<Option<Holder>, HttpError> {
@@ -163,6 +168,12 @@ mod tests {
     }
 
     #[test]
+    fn a_list_that_was_emptied_opens_to_nobody() {
+        assert!(Keys::new(None, None).check(&HeaderMap::new()).unwrap().is_none());
+        assert!(Keys::new(Some(Vec::new()), None).check(&HeaderMap::new()).is_err());
+    }
+
+    #[test]
     fn streams_are_counted_by_key_and_over_a_reload() {
         let keys = keys();
         let headers =
@@ -170,8 +181,8 @@ mod tests {
         let holder = keys.check(&headers).unwrap().unwrap();
         let open = holder.stream().unwrap();
         assert!(holder.stream().is_err());
-        let settings = keys.keys.iter().map(|key| key.settings.clone()).collect();
-        let reloaded = Keys::new(settings, Some(&keys));
+        let settings = keys.known().iter().map(|key| key.settings.clone()).collect();
+        let reloaded = Keys::new(Some(settings), Some(&keys));
         assert!(reloaded.check(&headers).unwrap().unwrap().stream().is_err());
         drop(open);
         assert!(reloaded.check(&headers).unwrap().unwrap().stream().is_ok());

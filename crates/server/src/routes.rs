@@ -88,6 +88,19 @@ async fn survive(State(app): State<App>, request: Request, next: Next) -> Respon
     HttpError::panicked().into_response()
 }
 
+/// Names and values may be this long together. The connection has a limit of its own, which a head that comes at
+/// once with its end may pass.
+async fn short_head(State(app): State<App>, request: Request, next: Next) -> Response {
+    let head: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    let most = app.settings().max_header_bytes;
+    if head + request.uri().path().len() <= most {
+        return next.run(request).await;
+    }
+    let message = format!("the header fields may have {most} bytes");
+    let body = ErrorBody::new(ErrorType::InvalidRequestError, "header_too_large", message);
+    HttpError::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, &body).into_response()
+}
+
 /// Lets only those through who have a key, where keys are asked for.
 async fn known(State(app): State<App>, request: Request, next: Next) -> Response {
     match app.keys().check(request.headers()) {
@@ -123,6 +136,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/admin/v1/catalog/sync", post(admin::sync))
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn_with_state(app.clone(), short_head))
         .layer(middleware::from_fn_with_state(app.clone(), survive))
         .with_state(app)
 }

@@ -81,7 +81,7 @@ pub struct ServerHandle {
 impl ServerHandle {
     /// What comes from now on is served so; what is under way ends as it began. The address, the connections and
     /// their deadlines stay.
-    pub fn reload(&self, engine: Engine, settings: ServerSettings, keys: Vec<KeySettings>) {
+    pub fn reload(&self, engine: Engine, settings: ServerSettings, keys: Option<Vec<KeySettings>>) {
         let before = self.live.keys.load_full();
         self.live.keys.store(Arc::new(Keys::new(keys, Some(&before))));
         self.live.settings.store(Arc::new(settings));
@@ -95,11 +95,12 @@ impl ServerHandle {
 }
 
 impl Server {
-    /// Listens on `address`; port 0 takes a free one. Without keys everybody may ask.
+    /// Listens on `address`; port 0 takes a free one. Without a list of keys everybody may ask, with an empty one
+    /// nobody.
     pub async fn bind(
         address: SocketAddr,
         settings: ServerSettings,
-        keys: Vec<KeySettings>,
+        keys: Option<Vec<KeySettings>>,
         engine: Engine,
     ) -> Result<Self, ServerError> {
         let failed = |source: io::Error| {

@@ -92,7 +92,7 @@ impl Gateway {
         let mut child = command
             .envs(variables.iter().copied())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(std::fs::File::create(folder.path().join("stderr.log")).unwrap())
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -107,6 +107,11 @@ impl Gateway {
     /// Puts another configuration in the place of the one it was started with.
     pub(crate) fn write_config(&self, config: &str) {
         std::fs::write(self.folder.path().join("pointsman.toml"), config).unwrap();
+    }
+
+    /// What the process has written to its log.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("stderr.log")).unwrap()
     }
 
     pub(crate) fn address(&self) -> &str {

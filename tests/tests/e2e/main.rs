@@ -11,10 +11,12 @@
 mod bad_input;
 mod chat;
 mod cli;
+mod dialects;
 mod embedder;
 mod faults;
 mod forms;
 mod gateway;
+mod healing;
 mod lifecycle;
 mod litellm;
 mod matrix;

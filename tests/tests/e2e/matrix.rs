@@ -1,9 +1,10 @@
 //! Every fault, for every way of asking: the client gets a correct answer or a correct error.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pointsman_testkit::{Behaviour, Upstream, completion, event, last_events};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::gateway::{Gateway, header};
 

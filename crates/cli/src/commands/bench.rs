@@ -30,7 +30,7 @@ pub(crate) fn run(args: &Bench) -> anyhow::Result<ExitCode> {
 }
 
 fn classifier(args: &BenchClassifier) -> anyhow::Result<ExitCode> {
-    setup::logs("warn");
+    crate::log::start("warn");
     let sets = sets(args)?;
     let contenders = contenders(args)?;
     let mut results = Vec::new();

@@ -16,7 +16,7 @@ const MAX_BYTES: usize = 64 << 20;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) fn run(args: &Catalog) -> anyhow::Result<ExitCode> {
-    setup::logs("warn");
+    crate::log::start("warn");
     let CatalogAction::Refresh(args) = &args.action;
     let json = read(&args.from)?;
     let source = args.source.as_deref().unwrap_or(&args.from);

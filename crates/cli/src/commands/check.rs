@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 
 use crate::{
     args::Check,
-    setup::{self, complain, say},
+    setup::{complain, say},
 };
 
 pub(crate) fn run(args: &Check) -> anyhow::Result<ExitCode> {
-    setup::logs("warn");
+    crate::log::start("warn");
     let loaded = Config::load(&Sources::of_process(args.config.config.clone(), None));
     let mut errors: Vec<(String, Value)> = Vec::new();
     let mut warnings: Vec<(String, Value)> = Vec::new();

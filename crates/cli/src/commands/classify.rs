@@ -34,7 +34,7 @@ struct Row {
 }
 
 pub(crate) fn run(args: &Classify) -> anyhow::Result<ExitCode> {
-    setup::logs("warn");
+    crate::log::start("warn");
     let config = setup::config(&args.config, None)?;
     let classifier = Cascade::load(&config.classifier_settings())?;
     let texts = match &args.jsonl {

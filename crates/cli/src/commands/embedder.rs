@@ -15,7 +15,7 @@ use crate::{
 };
 
 pub(crate) fn run(args: &Embedder) -> anyhow::Result<ExitCode> {
-    setup::logs("warn");
+    crate::log::start("warn");
     match &args.what {
         EmbedderWhat::List { json } => list(*json),
         EmbedderWhat::Pull { id, offline, sha256, json } => pull(id, *offline, sha256.as_deref(), *json),

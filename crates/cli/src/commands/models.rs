@@ -15,7 +15,7 @@ use crate::{
 };
 
 pub(crate) fn run(args: &Models) -> anyhow::Result<ExitCode> {
-    setup::logs("warn");
+    crate::log::start("warn");
     match &args.action {
         None => with_engine(&args.list, |engine| list(engine, &args.list)),
         Some(ModelsAction::Show(show)) => {

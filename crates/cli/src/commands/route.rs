@@ -15,7 +15,7 @@ use crate::{
 };
 
 pub(crate) fn run(args: &Route) -> anyhow::Result<ExitCode> {
-    setup::logs("warn");
+    crate::log::start("warn");
     let mut config = setup::config(&args.config, None)?;
     let prompt = setup::text_or_stdin(&args.prompt)?;
     let demo = args.demo || config.backends.is_empty();

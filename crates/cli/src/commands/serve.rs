@@ -21,7 +21,7 @@ use crate::{
 };
 
 pub(crate) fn run(args: Serve) -> anyhow::Result<ExitCode> {
-    setup::logs("warn,pointsman_server=info,pointsman_catalog=info,pointsman_actors=info");
+    crate::log::start("warn,pointsman_server=info,pointsman_catalog=info,pointsman_actors=info");
     let config = setup::config(&args.config, args.listen.clone())?;
     if config.backends.is_empty() && !args.demo {
         anyhow::bail!(
@@ -72,7 +72,7 @@ const BROKEN: u8 = 70;
 
 /// Without keys everybody who can reach the address may ask.
 fn warn_if_open(config: &Config, address: SocketAddr) {
-    if config.keys.is_empty() && !address.ip().is_loopback() {
+    if !config.asks_for_keys() && !address.ip().is_loopback() {
         tracing::warn!(%address, "no gateway key is configured: everybody who reaches this address may ask");
     }
 }

@@ -11,12 +11,12 @@ use pointsman_classifier::{
 
 use crate::{
     args::Train,
-    setup::{self, complain, say},
+    setup::{complain, say},
     table,
 };
 
 pub(crate) fn run(args: Train) -> anyhow::Result<ExitCode> {
-    setup::logs("warn");
+    crate::log::start("warn");
     let mut data = Vec::new();
     for path in &args.data {
         data.extend(read_examples(path, "data")?);

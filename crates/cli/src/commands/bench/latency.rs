@@ -36,7 +36,7 @@ struct Measured {
 }
 
 pub(crate) fn run(args: &BenchLatency) -> anyhow::Result<ExitCode> {
-    setup::logs("error");
+    crate::log::start("error");
     let mut config = setup::config(&args.config, None)?;
     setup::runtime()?.block_on(async {
         let demo = config.backends.is_empty();

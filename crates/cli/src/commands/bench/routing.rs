@@ -9,11 +9,7 @@ use std::{fs, process::ExitCode};
 use anyhow::Context;
 use serde::Serialize;
 
-use crate::{
-    args::BenchRouting,
-    setup::{self, say},
-    table,
-};
+use crate::{args::BenchRouting, setup::say, table};
 
 /// One policy on one part of one set.
 #[derive(Debug, Clone, Serialize)]
@@ -61,7 +57,7 @@ pub(super) struct Part {
 }
 
 pub(crate) fn run(args: &BenchRouting) -> anyhow::Result<ExitCode> {
-    setup::logs("warn");
+    crate::log::start("warn");
     let embedder = data::embedder(args)?;
     let mut parts = Vec::new();
     for path in &args.data {
