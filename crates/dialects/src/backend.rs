@@ -7,9 +7,11 @@ mod gemini;
 mod gemini_answer;
 mod ollama;
 
+use serde::Deserialize;
 use serde_json::Value;
 use thiserror::Error;
 
+use self::chunks::Head;
 use crate::{
     json::{self, bytes, text},
     lines::{Lines, event_data},
@@ -97,12 +99,16 @@ impl BackendDialect {
         completion.map(|completion| bytes(&completion))
     }
 
-    /// Reads a streamed answer.
-    pub fn stream(self, model: &str, created: u64, max_event_bytes: usize) -> BackendStream {
+    /// Reads a streamed answer to the hub body `chat`: who did not ask for usage gets no chunk without a choice.
+    pub fn stream(self, chat: &[u8], model: &str, created: u64, max_event_bytes: usize) -> BackendStream {
+        let asked: Asked = serde_json::from_slice(chat).unwrap_or_default();
+        let usage_apart = asked.stream_options.is_some_and(|options| options.include_usage);
+        let mut head = Head::new(None, model, created);
+        head.usage_apart = usage_apart;
         let reader = match self {
-            Self::Anthropic => Reader::Anthropic(anthropic_answer::Stream::new(model, created)),
-            Self::Gemini => Reader::Gemini(gemini_answer::Stream::new(model, created)),
-            Self::Ollama => Reader::Ollama(ollama::Stream::new(model, created)),
+            Self::Anthropic => Reader::Anthropic(anthropic_answer::Stream::new(head)),
+            Self::Gemini => Reader::Gemini(gemini_answer::Stream::new(head)),
+            Self::Ollama => Reader::Ollama(ollama::Stream::new(head)),
         };
         BackendStream { lines: Lines::new(max_event_bytes), reader }
     }
@@ -135,6 +141,18 @@ impl BackendDialect {
         };
         bytes(&json::error(&message, kind, code))
     }
+}
+
+/// What of a request says how its stream is to look.
+#[derive(Default, Deserialize)]
+struct Asked {
+    stream_options: Option<StreamOptions>,
+}
+
+#[derive(Deserialize)]
+struct StreamOptions {
+    #[serde(default)]
+    include_usage: bool,
 }
 
 /// What an `error` value says.

@@ -268,7 +268,8 @@ impl Backend {
         if call.stream {
             let total = started + self.timeouts.total;
             let own = dialect.map(|dialect| {
-                (dialect, dialect.stream(call.model, dialect::unix_time(), self.stream_rules.max_event_bytes))
+                let (now, most) = (dialect::unix_time(), self.stream_rules.max_event_bytes);
+                (dialect, dialect.stream(&call.body, call.model, now, most))
             });
             let stream = AnswerStream::open(response, call.model, self.stream_rules, own, total, place);
             return Ok(ReplyBody::Stream(Box::new(stream.await?)));

@@ -80,15 +80,8 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    pub(crate) fn new(model: &str, created: u64) -> Self {
-        Self {
-            head: Head::new(None, model, created),
-            usage: json!({}),
-            calls: 0,
-            thinking: None,
-            reason: None,
-            over: false,
-        }
+    pub(crate) fn new(head: Head) -> Self {
+        Self { head, usage: json!({}), calls: 0, thinking: None, reason: None, over: false }
     }
 
     pub(crate) fn event(&mut self, event: &Value, out: &mut Vec<u8>) {

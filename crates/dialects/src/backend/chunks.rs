@@ -39,12 +39,14 @@ pub(crate) struct Head {
     pub(crate) model: String,
     pub(crate) created: u64,
     begun: bool,
+    /// The usage comes in a chunk of its own, as clients have it who asked for it.
+    pub(crate) usage_apart: bool,
 }
 
 impl Head {
     pub(crate) fn new(id: Option<&str>, model: &str, created: u64) -> Self {
         let id = id.map_or_else(|| format!("chatcmpl-{model}-{created}"), str::to_owned);
-        Self { id, model: model.to_owned(), created, begun: false }
+        Self { id, model: model.to_owned(), created, begun: false, usage_apart: true }
     }
 
     /// A whole completion.
@@ -71,8 +73,13 @@ impl Head {
         if !self.begun {
             self.delta(json!({ "content": "" }), out);
         }
-        out.extend(data(&self.chunk(&json!([{ "index": 0, "delta": {}, "finish_reason": finish }]), None)));
-        out.extend(data(&self.chunk(&json!([]), Some(counts.usage()))));
+        let last = json!([{ "index": 0, "delta": {}, "finish_reason": finish }]);
+        if self.usage_apart {
+            out.extend(data(&self.chunk(&last, None)));
+            out.extend(data(&self.chunk(&json!([]), Some(counts.usage()))));
+        } else {
+            out.extend(data(&self.chunk(&last, Some(counts.usage()))));
+        }
         out.extend(b"data: [DONE]\n\n");
     }
 

@@ -109,8 +109,7 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    pub(crate) fn new(model: &str, created: u64) -> Self {
-        let head = Head::new(None, model, created);
+    pub(crate) fn new(head: Head) -> Self {
         Self { head, counts: Counts::default(), calls: 0, reason: None, over: false }
     }
 

@@ -229,8 +229,8 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    pub(crate) fn new(model: &str, created: u64) -> Self {
-        Self { head: Head::new(None, model, created), calls: 0, over: false }
+    pub(crate) fn new(head: Head) -> Self {
+        Self { head, calls: 0, over: false }
     }
 
     pub(crate) fn event(&mut self, event: &Value, out: &mut Vec<u8>) {

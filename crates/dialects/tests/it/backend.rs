@@ -242,8 +242,9 @@ pub(crate) fn streams() -> Vec<(BackendDialect, String)> {
 
 #[test]
 fn streams_become_chunks() {
-    for (dialect, text) in streams() {
-        let mut stream = dialect.stream("ours", 9, 1 << 16);
+    let asked: &[u8] = br#"{"stream_options":{"include_usage":true}}"#;
+    for ((dialect, text), asked) in streams().into_iter().flat_map(|s| [(s.clone(), asked), (s, b"{}")]) {
+        let mut stream = dialect.stream(asked, "ours", 9, 1 << 16);
         let mut out = stream.push(text.as_bytes()).unwrap();
         out.extend(stream.finish().unwrap());
         let events = events(&out);
@@ -260,7 +261,9 @@ fn streams_become_chunks() {
         assert_eq!(arguments, "{\"a\":1}", "{dialect:?}");
         assert_eq!(deltas().next().unwrap()["role"], "assistant");
         let n = events.len();
-        assert_eq!(events[n - 3]["choices"][0]["finish_reason"], "tool_calls", "{dialect:?}");
+        let end = if asked == b"{}" { n - 2 } else { n - 3 };
+        assert_eq!(events[end]["choices"][0]["finish_reason"], "tool_calls", "{dialect:?}");
+        assert!(events[..=end].iter().all(|e| e["choices"][0].is_object()), "{dialect:?}");
         assert_eq!(events[n - 2]["usage"]["total_tokens"], 14, "{dialect:?}");
         assert_eq!(events[n - 1], "[DONE]");
     }
@@ -279,10 +282,10 @@ fn errors_in_streams_and_garbage_are_told() {
         ),
         (BackendDialect::Ollama, "{\"error\":\"busy\"}\n"),
     ] {
-        let out = dialect.stream("m", 0, 1000).push(text.as_bytes()).unwrap();
+        let out = dialect.stream(b"{}", "m", 0, 1000).push(text.as_bytes()).unwrap();
         assert_eq!(events(&out)[0]["error"]["message"], "busy", "{dialect:?}");
-        assert!(dialect.stream("m", 0, 1000).push(b"data: <html>\n").is_err());
-        assert!(dialect.stream("m", 0, 10).push(b"data: {\"a\": \"0123456789").is_err(), "too long");
+        assert!(dialect.stream(b"{}", "m", 0, 1000).push(b"data: <html>\n").is_err());
+        assert!(dialect.stream(b"{}", "m", 0, 10).push(b"data: {\"a\": \"0123456789").is_err(), "too long");
     }
 }
 

@@ -92,7 +92,7 @@ proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(chunks in vec(vec(any::<u8>(), 0..60), 0..12)) {
         for (dialect, _) in crate::backend::streams() {
-            let mut stream = dialect.stream("m", 0, 200);
+            let mut stream = dialect.stream(b"{}", "m", 0, 200);
             for chunk in &chunks {
                 if stream.push(chunk).is_err() {
                     break;
@@ -143,7 +143,7 @@ proptest! {
 }
 
 fn run(dialect: BackendDialect, pieces: &[&[u8]]) -> Vec<u8> {
-    let mut stream = dialect.stream("m", 0, 1 << 16);
+    let mut stream = dialect.stream(b"{}", "m", 0, 1 << 16);
     let mut out = Vec::new();
     for piece in pieces {
         out.extend(stream.push(piece).unwrap());
