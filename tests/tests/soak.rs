@@ -90,7 +90,8 @@ fn outcome(name: &str, status: u16, stream: bool, text: &str) -> String {
     if status != 200 {
         let body: Value = serde_json::from_str(text).unwrap_or_default();
         let told = body["error"]["message"].is_string() && body["error"]["type"].is_string();
-        return if told { format!("error {status}") } else { format!("WRONG {status}: {text:.200}") };
+        let code = body["error"]["code"].as_str().unwrap_or("-");
+        return if told { format!("error {status} {code}") } else { format!("WRONG {status}: {text:.200}") };
     }
     if !stream {
         let body: Value = serde_json::from_str(text).unwrap_or_default();
@@ -223,6 +224,9 @@ async fn every_request_gets_exactly_one_outcome() {
                     if n >= requests {
                         return;
                     }
+                    if n.is_multiple_of(requests / 20) {
+                        println!("{n:>8}  {} kB resident", resident(pid));
+                    }
                     if n == requests / 4 {
                         *warm.lock().unwrap() = Some(resident(pid));
                     }
@@ -243,7 +247,10 @@ async fn every_request_gets_exactly_one_outcome() {
     let (before, after) = (warm.lock().unwrap().unwrap(), resident(pid));
     let text = metrics(&gateway).await;
     let outcomes = outcomes.lock().unwrap().clone();
-    println!("{requests} requests in {took:.1?}, {kills} kills, {reloads} reloads");
+    let opened = gateway.log().matches("breaker opened").count();
+    println!(
+        "{requests} requests in {took:.1?}, {kills} kills, {reloads} reloads, breakers opened {opened} times"
+    );
     for (outcome, n) in &outcomes {
         println!("{n:>8}  {outcome}");
     }

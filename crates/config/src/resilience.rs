@@ -16,6 +16,7 @@ pub(crate) fn read_retries(value: &Value<'_>) -> RetrySettings {
         section.get("max_attempts").and_then(|v| v.size(1..=32)).unwrap_or(retries.max_attempts);
     retries.second_round =
         section.get("second_round").and_then(|v| v.boolean()).unwrap_or(retries.second_round);
+    time(&mut section, "patience", Duration::ZERO, &mut retries.patience);
     retries.ratio = section.get("ratio").and_then(|v| v.number(0.0..=10.0)).unwrap_or(retries.ratio);
     retries.min_per_second =
         section.get("min_per_second").and_then(|v| v.number(0.0..=1e6)).unwrap_or(retries.min_per_second);

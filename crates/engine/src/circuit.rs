@@ -16,6 +16,8 @@ const FIRST_SHARE: f64 = 0.1;
 const UNSTATED_LIMIT: Duration = Duration::from_secs(1);
 const LONGEST_UNSTATED: Duration = Duration::from_secs(30);
 
+/// So many requests of a slow start tell more than chance does.
+const ENOUGH: u32 = 4;
 /// So many attempts that are overdue at once are a backend that hangs.
 const OVERDUE: usize = 3;
 
@@ -46,9 +48,16 @@ pub(crate) enum Passage {
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum State {
     Closed,
-    Open { until: Instant },
+    Open {
+        until: Instant,
+    },
     Probing,
-    Recovering { since: Instant },
+    /// With what became of the requests since then.
+    Recovering {
+        since: Instant,
+        ended: u32,
+        failed: u32,
+    },
 }
 
 /// One breaker.
@@ -101,7 +110,7 @@ impl Circuit {
             State::Open { until } if until <= now => Standing::Free,
             State::Open { until } => Standing::LastResort(left(until)),
             State::Probing => Standing::LastResort(settings.open),
-            State::Recovering { since } if self.has_turn(since, now, settings) => Standing::Free,
+            State::Recovering { since, .. } if self.has_turn(since, now, settings) => Standing::Free,
             State::Recovering { .. } => Standing::LastResort(Duration::ZERO),
         }
     }
@@ -163,8 +172,9 @@ impl Circuit {
 
     fn back(&mut self, now: Instant, passage: Passage) {
         if passage == Passage::Probe && self.state == State::Probing {
-            self.state = State::Recovering { since: now };
+            self.state = State::Recovering { since: now, ended: 0, failed: 0 };
             self.turns = 0;
+            self.failures = 0;
         }
     }
 
@@ -198,7 +208,7 @@ impl Circuit {
         let opens = match self.state {
             State::Open { .. } => false,
             State::Probing => passage == Passage::Probe,
-            State::Recovering { .. } => true,
+            State::Recovering { .. } => self.relapses(passage, settings),
             State::Closed => self.failures >= settings.consecutive || self.is_above_rate(view, settings),
         };
         if opens && settings.enabled {
@@ -207,13 +217,26 @@ impl Circuit {
         opens && settings.enabled
     }
 
+    /// A failure in the slow start: whether it is more than the usual share of them.
+    fn relapses(&mut self, passage: Passage, settings: &BreakerSettings) -> bool {
+        let State::Recovering { ended, failed, .. } = &mut self.state else { return false };
+        *ended = ended.saturating_add(1);
+        *failed = failed.saturating_add(1);
+        let too_many = *ended >= ENOUGH && f64::from(*failed) / f64::from(*ended) >= settings.error_rate;
+        // a probe that answered, and broke off
+        passage == Passage::Probe || too_many || self.failures >= settings.consecutive
+    }
+
     fn succeeded(&mut self, view: &LatencyView, now: Instant, settings: &BreakerSettings) {
         self.failures = 0;
         self.unstated = 0;
+        if let State::Recovering { ended, .. } = &mut self.state {
+            *ended = ended.saturating_add(1);
+        }
         if self.limited.is_some_and(|(until, stated)| !stated || until <= now) {
             self.limited = None;
         }
-        if let State::Recovering { since } = self.state
+        if let State::Recovering { since, .. } = self.state
             && now.saturating_duration_since(since) >= settings.slow_start
         {
             self.state = State::Closed;

@@ -14,9 +14,10 @@ use crate::{
     execute::{Means, Plan, Turn, refused, told},
 };
 
-/// Before candidates are asked a second time; half of it is left to chance, so that requests that failed together
-/// do not come back together.
+/// Before candidates are asked a second time; half of it is left to chance.
 const BACKOFF: Duration = Duration::from_millis(40);
+/// How often a request that waits for a probe of another looks whether it is back.
+const LOOK_AGAIN: Duration = Duration::from_millis(25);
 /// A probe that has no content after this time is joined by an attempt elsewhere.
 const PROBE_LEASH: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 const USUAL_LEASH: Duration = Duration::from_secs(1);
@@ -52,6 +53,8 @@ pub(crate) struct Queue<'a> {
     waits: Vec<Option<Duration>>,
     asked: usize,
     second_round: bool,
+    /// How much longer it waits for those that rest.
+    patience: Duration,
     /// The refusal of a model whose window or filter the prompt did not pass.
     refusal: Option<EngineError>,
     crowded: bool,
@@ -73,6 +76,7 @@ impl<'a> Queue<'a> {
             waits: Vec::new(),
             asked: 0,
             second_round: false,
+            patience: means.retries.patience,
             refusal: None,
             crowded: false,
             budget_spent: false,
@@ -121,35 +125,66 @@ impl<'a> Queue<'a> {
         Some(Turn { spec, breaker, passage, place })
     }
 
-    /// The next, waited for where that helps: for a place, or for a moment before the second round.
+    /// The next, waited for where that helps: for a place, for a moment before the second round, or for one that
+    /// rests.
     pub(crate) async fn next(&mut self) -> Option<Turn> {
-        if let Some(turn) = self.pick() {
-            return Some(turn);
+        loop {
+            if let Some(turn) = self.pick() {
+                return Some(turn);
+            }
+            if let Some(turn) = self.wait_for_a_place().await {
+                return Some(turn);
+            }
+            if self.asked == 0
+                && let Some(turn) = self.force()
+            {
+                return Some(turn);
+            }
+            if self.budget_spent || self.asked >= self.means.retries.max_attempts.max(1) {
+                return None;
+            }
+            let pause = self.second_round().or_else(|| self.rest())?;
+            sleep(pause).await;
         }
-        if let Some(turn) = self.wait_for_a_place().await {
-            return Some(turn);
-        }
-        if self.asked == 0 {
-            return self.force();
-        }
+    }
+
+    /// Those whose failure may pass are asked once more, after this long.
+    fn second_round(&mut self) -> Option<Duration> {
         if self.second_round || !self.means.retries.second_round {
             return None;
         }
         self.second_round = true;
-        let mut again = false;
-        for place in &mut self.places {
-            if place.state == PlaceState::MayPass {
-                place.state = PlaceState::Waits;
-                again = true;
-            }
+        let again = |state| matches!(state, PlaceState::MayPass | PlaceState::Resting(_));
+        self.places.iter().any(|place| place.state == PlaceState::MayPass).then(|| {
+            self.revive(again);
+            BACKOFF.mul_f64(0.5 + 0.5 * self.chance())
+        })
+    }
+
+    /// How long to wait until one that rests may be free, if our patience is that long.
+    fn rest(&mut self) -> Option<Duration> {
+        let soonest = self.places.iter().filter_map(|place| match place.state {
+            PlaceState::Resting(Standing::Limited(wait)) => Some(wait),
+            // a probe may come back at any moment
+            PlaceState::Resting(_) => Some(LOOK_AGAIN),
+            _ => None,
+        });
+        let pause = soonest.min()?.mul_f64(1.0 + 0.2 * self.chance()).max(Duration::from_millis(1));
+        self.patience = self.patience.checked_sub(pause)?;
+        self.revive(|state| matches!(state, PlaceState::Resting(_)));
+        Some(pause)
+    }
+
+    fn revive(&mut self, which: impl Fn(PlaceState) -> bool) {
+        for place in self.places.iter_mut().filter(|place| which(place.state)) {
+            place.state = PlaceState::Waits;
         }
-        if !again || self.asked >= self.means.retries.max_attempts {
-            return None;
-        }
-        let chance =
-            self.plan.request_id.as_str().bytes().fold(0_u32, |sum, byte| sum * 31 % 1009 + u32::from(byte));
-        sleep(BACKOFF.mul_f64(0.5 + 0.5 * f64::from(chance % 100) / 100.0)).await;
-        self.pick()
+    }
+
+    /// Between 0 and 1, by the request: those that failed together do not come back together.
+    fn chance(&self) -> f64 {
+        let id = self.plan.request_id.as_str().bytes();
+        f64::from(id.fold(0_u32, |sum, byte| sum * 31 % 1009 + u32::from(byte)) % 100) / 100.0
     }
 
     /// Waits in the line of every backend that is at its limit, for the first place.
@@ -225,11 +260,12 @@ impl<'a> Queue<'a> {
         if limited || error.retry_after.is_some() {
             attempt.limited(error.retry_after);
         }
-        if let Some(place) = self.places.iter_mut().find(|place| Arc::ptr_eq(&place.spec, &spec))
-            && error.outcome.is_passing()
-            && error.retry_after.is_none()
-        {
-            place.state = PlaceState::MayPass;
+        if let Some(place) = self.places.iter_mut().find(|place| Arc::ptr_eq(&place.spec, &spec)) {
+            match error.retry_after {
+                Some(wait) if limited => place.state = PlaceState::Resting(Standing::Limited(wait)),
+                None if error.outcome.is_passing() => place.state = PlaceState::MayPass,
+                _ => {}
+            }
         }
         self.waits.push(if limited { error.retry_after } else { None });
         self.failed.push(told(&spec, error.outcome, error.message.clone()));

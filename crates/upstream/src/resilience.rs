@@ -42,6 +42,8 @@ pub struct RetrySettings {
     pub max_attempts: usize,
     /// Where every candidate has failed, those that may do better a moment later are asked once more.
     pub second_round: bool,
+    /// How long a request waits for candidates that rest, or whose provider has stated a limit, to be free again.
+    pub patience: Duration,
     /// Further attempts for each request, over all requests.
     pub ratio: f64,
     /// Further attempts that are always allowed, per second.
@@ -50,7 +52,13 @@ pub struct RetrySettings {
 
 impl Default for RetrySettings {
     fn default() -> Self {
-        Self { max_attempts: 4, second_round: true, ratio: 0.5, min_per_second: 50.0 }
+        Self {
+            max_attempts: 4,
+            second_round: true,
+            patience: Duration::from_secs(1),
+            ratio: 0.5,
+            min_per_second: 50.0,
+        }
     }
 }
 

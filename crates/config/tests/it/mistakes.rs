@@ -66,7 +66,7 @@ fn a_file_with_many_mistakes_gets_all_of_them_reported_at_once() {
     pointsman.toml:65: rules[0].when.hours: `9-5` are no hours; for example "22:00-06:00"
     pointsman.toml:65: rules[0].when.days: unknown day `sunday`; known: mon, tue, wed, thu, fri, sat, sun
     pointsman.toml:65: rules[0].when.pattern: no regular expression: unclosed group
-    pointsman.toml:65: rules[0].when.mood: unknown key; valid here: tokens, keywords, pattern, task, industry, needs, tags, hours, days
+    pointsman.toml:65: rules[0].when.mood: unknown key; valid here: tokens, keywords, pattern, task, industry, needs, tags, keys, hours, days
     pointsman.toml:66: rules[0].use[0]: unknown industry `law`; valid: code, creative, data, education, finance, general, healthcare, legal, sales, support
     pointsman.toml:68: rules[1]: neither `use` nor `pool`: it would change nothing
     pointsman.toml:69: rules[1].name: there is a rule `later` already

@@ -131,12 +131,35 @@ fn a_backend_that_is_back_starts_slowly() {
 }
 
 #[test]
-fn a_failure_in_the_slow_start_opens_at_once() {
-    let mut bench = Bench::open();
-    bench.wait(1.1);
-    assert!(bench.admit().is_ok());
-    bench.end(Outcome::Ok, Passage::Probe);
-    assert!(bench.end(Outcome::ServerError, Passage::Usual));
+fn a_relapse_in_the_slow_start_opens_and_the_usual_failures_do_not() {
+    let recovering = || {
+        let mut bench = Bench::open();
+        bench.wait(1.1);
+        assert!(bench.admit().is_ok());
+        let wait = bench.circuit.begins(None);
+        bench.circuit.answers(bench.now, Passage::Probe, wait);
+        bench
+    };
+    assert!(recovering().end(Outcome::Truncated, Passage::Probe), "the probe itself breaks off");
+
+    let mut bench = recovering();
+    for opens in [false, false, true] {
+        assert_eq!(bench.end(Outcome::ServerError, Passage::Usual), opens, "as many in a row as when closed");
+    }
+    let mut bench = recovering();
+    for (outcome, opens) in
+        [(Outcome::Ok, false), (Outcome::Timeout, false), (Outcome::Ok, false), (Outcome::Timeout, true)]
+    {
+        assert_eq!(bench.end(outcome, Passage::Usual), opens, "half of four");
+    }
+    // one failure in eight, as this backend always has it
+    let mut bench = recovering();
+    for n in 1..=200 {
+        let outcome = if n % 8 == 0 { Outcome::ServerError } else { Outcome::Ok };
+        assert!(!bench.end(outcome, Passage::Usual), "{n}");
+        bench.wait(0.1);
+    }
+    assert_eq!(bench.circuit.level(), 0);
 }
 
 #[test]
