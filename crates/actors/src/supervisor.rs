@@ -137,7 +137,7 @@ pub struct Supervisor {
 
 enum SupervisorMsg {
     Adopt(Arc<dyn Child>, oneshot::Sender<Result<(), String>>),
-    Restart(usize),
+    Restart(u64),
     Kill(String, oneshot::Sender<bool>),
     Retire(Vec<u64>),
     Stop(Instant, oneshot::Sender<Vec<String>>),
@@ -161,6 +161,13 @@ struct Place {
 struct Places {
     places: Vec<Place>,
     stopping: bool,
+}
+
+impl Places {
+    /// Drops those that were told to end and have ended, with all that they were made from.
+    fn forget_retired(&mut self) {
+        self.places.retain(|place| !place.retired || place.cell.is_some());
+    }
 }
 
 impl Supervisor {
@@ -263,7 +270,7 @@ impl Actor for SupervisorActor {
                 });
                 let _ = done.send(answer);
             }
-            SupervisorMsg::Restart(index) => self.restart(&myself, index, state).await,
+            SupervisorMsg::Restart(id) => self.restart(&myself, id, state).await,
             SupervisorMsg::Kill(name, done) => {
                 let mut places = state.places.iter();
                 let cell =
@@ -282,6 +289,7 @@ impl Actor for SupervisorActor {
                         let _ = cell.drain();
                     }
                 }
+                state.forget_retired();
             }
             SupervisorMsg::Stop(deadline, done) => {
                 let _ = done.send(stop(state, deadline).await);
@@ -304,9 +312,12 @@ impl Actor for SupervisorActor {
             }
             _ => return Ok(()),
         };
-        let is_it = |place: &Place| place.cell.as_ref().is_some_and(|c| c.get_id() == cell.get_id());
-        if let Some(index) = state.places.iter().position(is_it).filter(|_| !state.stopping) {
-            self.bring_back(&myself, index, &why, state);
+        let is_it = |place: &&mut Place| place.cell.as_ref().is_some_and(|c| c.get_id() == cell.get_id());
+        if !state.stopping
+            && let Some(place) = state.places.iter_mut().find(is_it)
+        {
+            self.bring_back(&myself, place, &why);
+            state.forget_retired();
         }
         Ok(())
     }
@@ -314,8 +325,7 @@ impl Actor for SupervisorActor {
 
 impl SupervisorActor {
     /// Plans a restart, or gives the child up.
-    fn bring_back(&self, myself: &ActorRef<SupervisorMsg>, index: usize, why: &str, state: &mut Places) {
-        let Some(place) = state.places.get_mut(index) else { return };
+    fn bring_back(&self, myself: &ActorRef<SupervisorMsg>, place: &mut Place, why: &str) {
         let now = Instant::now();
         place.cell = None;
         if place.retired {
@@ -334,21 +344,18 @@ impl SupervisorActor {
         tracing::warn!(actor = name, why, ?delay, "failed: restarting");
         place.restarts.push_back(now);
         place.child.ended(Status::Restarting);
-        myself.send_after(delay, move || SupervisorMsg::Restart(index));
+        let id = place.child.id();
+        myself.send_after(delay, move || SupervisorMsg::Restart(id));
     }
 
-    async fn restart(&self, myself: &ActorRef<SupervisorMsg>, index: usize, state: &mut Places) {
-        let Some(child) = state.places.get(index).map(|place| Arc::clone(&place.child)) else { return };
-        if state.stopping || state.places.get(index).is_none_or(|place| place.retired) {
+    async fn restart(&self, myself: &ActorRef<SupervisorMsg>, id: u64, state: &mut Places) {
+        if state.stopping {
             return;
         }
-        match child.spawn(myself.get_cell()).await {
-            Ok(cell) => {
-                if let Some(place) = state.places.get_mut(index) {
-                    place.cell = Some(cell);
-                }
-            }
-            Err(why) => self.bring_back(myself, index, &why, state),
+        let Some(place) = state.places.iter_mut().find(|place| place.child.id() == id) else { return };
+        match place.child.spawn(myself.get_cell()).await {
+            Ok(cell) => place.cell = Some(cell),
+            Err(why) => self.bring_back(myself, place, &why),
         }
     }
 }

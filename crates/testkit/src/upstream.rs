@@ -194,11 +194,11 @@ impl Upstream {
 
     /// Waits until `n` answers were abandoned by the client, ten seconds at the most.
     pub async fn abandoned(&self, n: usize) -> bool {
-        for _ in 0..1000 {
+        for _ in 0..10_000 {
             if self.shared.abandoned.load(Ordering::SeqCst) >= n {
                 return true;
             }
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
         false
     }

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use pointsman_actors::{CallError, RestartSettings, Status};
 use tokio::time::Instant;
@@ -110,5 +110,62 @@ async fn crashes_far_apart_are_not_counted_together_and_a_failing_start_is_a_cra
     f.handle.cast(CounterMsg::Fail).unwrap();
     until(|| f.handle.status() == Status::Restarting).await;
     assert_eq!(f.handle.ask(soon(), CounterMsg::AtGate).await, Err(CallError::Unavailable));
+    assert_eq!(f.supervisor.failed(), ["counter"]);
+}
+
+#[tokio::test]
+async fn a_kill_loses_what_the_actor_held_and_nothing_else() {
+    let f = fixture(8, usize::MAX, RestartSettings::default()).await;
+    let stuck = f.handle.clone();
+    let stuck = tokio::spawn(async move { stuck.ask(soon(), CounterMsg::AtGate).await });
+    until(|| f.handle.stats().depth == 1).await;
+    assert!(f.supervisor.kill("counter").await, "even one that is stuck");
+    assert_eq!(stuck.await.unwrap(), Err(CallError::Dropped), "who was inside is told");
+    assert_eq!(
+        f.handle.ask(soon(), |r| CounterMsg::Add(1, Some(r))).await,
+        Ok(1),
+        "the next waits for the new one"
+    );
+    assert_eq!(f.handle.stats().restarts, 1);
+    assert!(!f.supervisor.kill("nobody").await);
+}
+
+#[tokio::test]
+async fn who_is_retired_ends_its_work_and_leaves_nothing_behind() {
+    let f = fixture(8, usize::MAX, RestartSettings::default()).await;
+    let made_from = Arc::downgrade(&f.gate);
+    let other = f.supervisor.spawn("other", 8, {
+        let (gate, total) = (Arc::clone(&f.gate), f.total.clone());
+        move || crate::counter::Counter {
+            total: total.clone(),
+            gate: Arc::clone(&gate),
+            starts: Arc::default(),
+            max_starts: usize::MAX,
+        }
+    });
+    let other = other.await.unwrap();
+    let under_way = f.handle.clone();
+    let under_way = tokio::spawn(async move { under_way.ask(soon(), CounterMsg::AtGate).await });
+    until(|| f.handle.stats().depth == 1).await;
+    f.supervisor.retire(vec![f.handle.id(), other.id()]);
+    until(|| f.handle.status() == Status::Stopped).await;
+    assert_eq!(f.handle.cast(CounterMsg::Add(1, None)), Err(CallError::Unavailable));
+    f.gate.add_permits(1);
+    assert_eq!(under_way.await.unwrap(), Ok(0), "what it had is handled");
+    let (supervisor, gate) = (f.supervisor, f.gate);
+    drop((other, f.handle, gate));
+    until(|| made_from.strong_count() == 0).await;
+    assert!(!supervisor.kill("counter").await && supervisor.failed().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_giving_up_is_told() {
+    let f = fixture(8, usize::MAX, RestartSettings { restarts: 0, ..RestartSettings::default() }).await;
+    let told = f.supervisor.clone();
+    let told = tokio::spawn(async move { told.given_up().await });
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(!told.is_finished());
+    f.handle.cast(CounterMsg::Fail).unwrap();
+    told.await.unwrap();
     assert_eq!(f.supervisor.failed(), ["counter"]);
 }
