@@ -7,6 +7,7 @@
 
 mod adapt;
 mod answer;
+mod as_events;
 mod depth;
 mod embeddings;
 mod error;

@@ -6,7 +6,7 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 use memchr::memmem;
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
@@ -68,6 +68,8 @@ pub struct SseEvents {
     names_model: Option<bool>,
     /// `[DONE]` alone is an end.
     lenient: bool,
+    /// The last event ended with a CR, whose LF may follow.
+    half_a_line_end: bool,
     summary: SseSummary,
     failure: Option<SseError>,
 }
@@ -106,6 +108,7 @@ impl SseEvents {
             model: model.into(),
             names_model: None,
             lenient: false,
+            half_a_line_end: false,
             summary: SseSummary::default(),
             failure: None,
         }
@@ -130,6 +133,10 @@ impl SseEvents {
     /// Takes the next bytes and gives back the whole events that are complete now; often empty or `chunk`
     /// itself. What was wrong behind some of them is told by [`SseEvents::take_failure`].
     pub fn push(&mut self, mut chunk: Bytes) -> Result<Bytes, SseError> {
+        if self.summary.done {
+            let second_half = std::mem::take(&mut self.half_a_line_end) && chunk.starts_with(b"\n");
+            return Ok(chunk.split_to(usize::from(second_half)));
+        }
         let mut border = last_border(&chunk);
         if !self.tail.is_empty() {
             // the tail has no border of its own: one that is new ends in the new bytes and begins at most
@@ -157,6 +164,9 @@ impl SseEvents {
 
     /// The stream has ended: an event whose blank line never came still counts if it is complete.
     pub fn finish(&mut self) -> Result<Bytes, SseError> {
+        if self.summary.done {
+            return Ok(Bytes::new());
+        }
         if self.tail.trim_ascii().is_empty() {
             return Ok(self.tail.split().freeze());
         }
@@ -166,16 +176,17 @@ impl SseEvents {
     }
 
     /// Reads whole events.
-    fn read(&mut self, events: Bytes) -> Result<Bytes, SseError> {
+    fn read(&mut self, mut events: Bytes) -> Result<Bytes, SseError> {
         let mut rewritten: Option<Vec<u8>> = None;
         let mut at = 0;
         // where the event that is read begins, here and in what is written
         let mut whole = (0, 0);
         while at < events.len() {
-            let end = memchr::memchr2(b'\n', b'\r', &events[at..]).map_or(events.len(), |i| at + i + 1);
+            let mut end = end_of_line(&events, at);
             let line = &events[at..end];
             if let Some(data) = line.strip_prefix(b"data:") {
-                let data = data.trim_ascii();
+                let joined = joined(&events, data.trim_ascii(), &mut end);
+                let data = joined.as_deref().unwrap_or(data.trim_ascii());
                 if let Err(error) = self.read_data(data) {
                     if whole.0 == 0 {
                         return Err(error);
@@ -189,10 +200,15 @@ impl SseEvents {
                         None => events.slice(..whole.0),
                     });
                 }
-                if self.names_model == Some(false) && data.starts_with(b"{") {
+                let nameless = self.names_model == Some(false) && data.starts_with(b"{");
+                if nameless || joined.is_some() {
                     let out = rewritten.get_or_insert_with(|| events[..at].to_vec());
                     out.extend_from_slice(b"data: ");
-                    out.extend_from_slice(&with_model(&Bytes::copy_from_slice(data), &self.model));
+                    if nameless {
+                        out.extend_from_slice(&with_model(&Bytes::copy_from_slice(data), &self.model));
+                    } else {
+                        out.extend_from_slice(data);
+                    }
                     out.push(b'\n');
                     at = end;
                     continue;
@@ -204,8 +220,13 @@ impl SseEvents {
             at = end;
             if line.trim_ascii().is_empty() {
                 whole = (at, rewritten.as_ref().map_or(at, Vec::len));
+                if self.summary.done {
+                    self.half_a_line_end = line.ends_with(b"\r");
+                    break;
+                }
             }
         }
+        events.truncate(at);
         Ok(rewritten.map_or(events, Bytes::from))
     }
 
@@ -304,6 +325,32 @@ fn has_content(delta: &RawValue) -> bool {
     fields.iter().any(|(key, value)| *key != "role" && !matches!(value.get(), "null" | "\"\"" | "[]" | "{}"))
 }
 
+/// The data of an event in several lines, `first` and those that begin at `end`, as one: the line breaks between them
+/// are white space of the JSON. `None` where `first` is whole by itself; servers that forget the blank line send such.
+fn joined(events: &[u8], first: &[u8], end: &mut usize) -> Option<Vec<u8>> {
+    let more = |at: usize| events[at..].starts_with(b"data:");
+    if !more(*end) || first == b"[DONE]" || serde_json::from_slice::<IgnoredAny>(first).is_ok() {
+        return None;
+    }
+    let mut joined = first.to_vec();
+    while more(*end) {
+        let next = end_of_line(events, *end);
+        joined.push(b' ');
+        joined.extend_from_slice(events[*end + 5..next].trim_ascii());
+        *end = next;
+    }
+    Some(joined)
+}
+
+/// The index after the line that begins at `at`.
+fn end_of_line(text: &[u8], at: usize) -> usize {
+    match memchr::memchr2(b'\n', b'\r', &text[at..]) {
+        Some(i) if text[at + i..].starts_with(b"\r\n") => at + i + 2,
+        Some(i) => at + i + 1,
+        None => text.len(),
+    }
+}
+
 /// The index after the last blank line, 0 where there is none. Line ends are LF, CR LF or CR.
 fn last_border(chunk: &[u8]) -> usize {
     let mut end = chunk.len();
@@ -394,6 +441,22 @@ mod tests {
         ));
         assert!(matches!(events.push(Bytes::from_static(b"data: <html>\n\n")), Err(SseError::NotJson(_))));
         assert!(matches!(events.push(Bytes::from(vec![b'a'; 65])), Err(SseError::TooLong { limit: 64 })));
+    }
+
+    #[test]
+    fn data_in_several_lines_is_one_and_nothing_follows_done() {
+        let mut events = SseEvents::new("m", 1024);
+        let text = "data: {\"model\":\"m\",\r\ndata: \"choices\":[{\"delta\":{\"content\":\"hi\"},\r\ndata:\"finish_reason\":\"stop\"}]}\r\n\r\n";
+        let one = "data: {\"model\":\"m\", \"choices\":[{\"delta\":{\"content\":\"hi\"}, \"finish_reason\":\"stop\"}]}\n\r\n";
+        assert_eq!(events.push(Bytes::from(text)).unwrap(), one);
+        assert_eq!((events.summary().events, events.summary().finished), (1, true));
+        // each whole by itself: the blank line was forgotten
+        let two = event("a").trim_end().to_owned() + "\n" + &event("b");
+        assert_eq!(events.push(Bytes::from(two.clone())).unwrap(), two);
+        let end = "data: [DONE]\n\n";
+        assert_eq!(events.push(Bytes::from(end.to_owned() + &event("more"))).unwrap(), end);
+        assert_eq!(events.push(Bytes::from(event("more"))).unwrap(), "");
+        assert_eq!(events.finish().unwrap(), "");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use pointsman_dialects::client::{ClientDialect, ClientError};
 use pointsman_engine::{EngineError, FailedAttempt};
 use pointsman_protocol::{ErrorBody, ErrorType};
 use pointsman_types::{NoRoute, Outcome, Removal, Removed, RequestId};
+use serde_json::Value;
 
 use crate::body::BodyError;
 
@@ -120,18 +121,14 @@ impl From<EngineError> for HttpError {
                 Self { retry_after: Some(Duration::from_secs(1)), ..busy }
             }
             EngineError::AllFailed { attempts, retry_after } => Self::all_failed(&attempts, retry_after),
-            EngineError::Refused { status, body: Some(body), .. } if is_error_body(&body) => {
+            EngineError::Refused { status, message, body, .. } => {
+                let status = client_status(status);
                 // the backend's own words say best what is wrong with the request
-                Self {
-                    status: client_status(status),
-                    body: body.to_vec(),
-                    retry_after: None,
-                    attempts: Some(1),
+                if let Some(body) = body.and_then(|body| whole_error(&body)) {
+                    return Self { status, body, retry_after: None, attempts: Some(1) };
                 }
-            }
-            EngineError::Refused { status, message, .. } => {
                 let body = ErrorBody::new(ErrorType::InvalidRequestError, "refused_by_backend", message);
-                Self::new(client_status(status), &body)
+                Self::new(status, &body)
             }
             EngineError::Busy { retry_after } => {
                 let busy = server_error(StatusCode::SERVICE_UNAVAILABLE, "overloaded", error.to_string());
@@ -287,7 +284,40 @@ fn client_status(status: u16) -> StatusCode {
     StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST)
 }
 
-fn is_error_body(body: &[u8]) -> bool {
-    serde_json::from_slice::<serde_json::Value>(body)
-        .is_ok_and(|v| v.get("error").is_some_and(serde_json::Value::is_object))
+/// A backend's error body with the fields that every error of ours has; `None` where it is none.
+fn whole_error(body: &[u8]) -> Option<Vec<u8>> {
+    let mut body: Value = serde_json::from_slice(body).ok()?;
+    let error = body.get_mut("error")?.as_object_mut()?;
+    error.get("message")?.as_str()?;
+    if !error.get("type").is_some_and(Value::is_string) {
+        error.insert("type".to_owned(), "invalid_request_error".into());
+    }
+    for field in ["param", "code"] {
+        error.entry(field).or_insert(Value::Null);
+    }
+    serde_json::to_vec(&body).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_has_every_field() {
+        let whole = r#"{"error":{"code":null,"message":"a","param":null,"type":"invalid_request_error"}}"#;
+        for (body, expected) in [
+            (r#"{"error":{"message":"a"}}"#, Some(whole)),
+            (
+                r#"{"error":{"message":"a","type":"x","param":"p","code":3,"more":1}}"#,
+                Some(r#"{"error":{"code":3,"message":"a","more":1,"param":"p","type":"x"}}"#),
+            ),
+            (r#"{"error":{"type":"x"}}"#, None),
+            (r#"{"error":"a"}"#, None),
+            ("<html>", None),
+        ] {
+            let made =
+                whole_error(body.as_bytes()).map(|made| serde_json::from_slice::<Value>(&made).unwrap());
+            assert_eq!(made, expected.map(|e| serde_json::from_str(e).unwrap()), "{body}");
+        }
+    }
 }

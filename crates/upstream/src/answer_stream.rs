@@ -6,14 +6,18 @@ use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
 use http::header;
 use pointsman_dialects::backend::{BackendDialect, BackendStream};
-use pointsman_protocol::{SseError, SseEvents, SseSummary};
+use pointsman_protocol::{Answer, SseError, SseEvents, SseSummary};
 use reqwest::Response;
 use tokio::{
     task::yield_now,
     time::{Instant, timeout},
 };
 
-use crate::{AttemptError, Pass, client::next};
+use crate::{
+    AttemptError, Pass,
+    client::{next, read},
+    dialect,
+};
 
 /// The most pieces of a body that are put into one write.
 const MAX_BATCH: usize = 16;
@@ -34,7 +38,8 @@ pub(crate) struct StreamRules {
 /// Whole events, from the first content on. Dropping it closes the connection to the backend.
 #[derive(Debug)]
 pub struct AnswerStream {
-    response: Response,
+    /// `None` where the answer came whole.
+    response: Option<Response>,
     /// Turns what the backend says into OpenAI's events.
     own: Option<BackendStream>,
     events: SseEvents,
@@ -66,14 +71,16 @@ impl AnswerStream {
             Some((BackendDialect::Ollama, _)) => "application/",
             _ => "text/event-stream",
         };
-        if let Some(other) = content_type.filter(|t| !t.starts_with(expected)) {
+        let other = content_type.filter(|t| !t.starts_with(expected));
+        let is_whole = other.is_some_and(|t| t.starts_with("application/json"));
+        if let Some(other) = other.filter(|_| !is_whole) {
             return Err(AttemptError::malformed(format!("asked for a stream of events, got {other:?}")));
         }
-        let events = SseEvents::new(model, max_event_bytes).lenient(lenient);
+        let spoken = own.as_ref().map(|(dialect, _)| *dialect);
         let mut stream = Self {
-            response,
+            response: None,
             own: own.map(|(_, stream)| stream),
-            events,
+            events: SseEvents::new(model, max_event_bytes).lenient(lenient),
             head: None,
             idle,
             deadline,
@@ -82,6 +89,13 @@ impl AnswerStream {
             ended: false,
             _place: place,
         };
+        if is_whole {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let body = read(response, max_event_bytes, idle.min(left)).await?;
+            stream.of_whole(body, model, spoken)?;
+            return Ok(stream);
+        }
+        stream.response = Some(response);
         let mut head = BytesMut::new();
         while !stream.summary().content && !stream.summary().finished {
             match stream.read().await? {
@@ -101,6 +115,23 @@ impl AnswerStream {
         }
         stream.head = Some(head.freeze());
         Ok(stream)
+    }
+
+    /// An answer that came whole, although a stream was asked for.
+    fn of_whole(
+        &mut self,
+        mut body: Bytes,
+        model: &str,
+        spoken: Option<BackendDialect>,
+    ) -> Result<(), AttemptError> {
+        if let Some(dialect) = spoken {
+            let answer = dialect.answer(&body, model, dialect::unix_time());
+            body = answer.map_err(AttemptError::malformed)?.into();
+        }
+        let answer = Answer::read(body, model).map_err(|e| AttemptError::malformed(e.to_string()))?;
+        self.head = Some(self.events.push(answer.as_events()).map_err(in_stream)?);
+        self.ended = true;
+        Ok(())
     }
 
     /// What was read so far.
@@ -131,7 +162,8 @@ impl AnswerStream {
             }
             // lets the connection's task hand over what it has read
             yield_now().await;
-            let more = match self.response.chunk().now_or_never() {
+            let Some(response) = &mut self.response else { break };
+            let more = match response.chunk().now_or_never() {
                 Some(Ok(Some(chunk))) => self.push(chunk),
                 Some(Err(error)) => Err(AttemptError::broken(error)),
                 // the end of the body is seen again by the next read
@@ -156,18 +188,17 @@ impl AnswerStream {
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
-        if self.ended {
-            return Ok(None);
-        }
-        if self.summary().done {
-            // all is said; an answer read to its end leaves a connection that can be used again
-            self.ended = true;
-            let _ = timeout(GRACE_AFTER_DONE, self.response.chunk()).await;
-            return Ok(None);
-        }
+        let done = self.events.summary().done;
         loop {
+            let Some(response) = self.response.as_mut().filter(|_| !self.ended) else { return Ok(None) };
+            if done {
+                // all is said; an answer read to its end leaves a connection that can be used again
+                self.ended = true;
+                let _ = timeout(GRACE_AFTER_DONE, response.chunk()).await;
+                return Ok(None);
+            }
             let left = self.deadline.saturating_duration_since(Instant::now());
-            let chunk = next(&mut self.response, self.idle.min(left)).await?;
+            let chunk = next(response, self.idle.min(left)).await?;
             let Some(chunk) = chunk else {
                 let rest = match self.own.take() {
                     Some(mut own) => own.finish().map_err(AttemptError::malformed)?,

@@ -306,7 +306,11 @@ fn client(url: &Url, connect: Duration) -> Result<Client, reqwest::Error> {
 }
 
 /// The whole body, if it has at most `limit` bytes.
-async fn read(mut response: Response, limit: usize, idle: Duration) -> Result<Bytes, AttemptError> {
+pub(crate) async fn read(
+    mut response: Response,
+    limit: usize,
+    idle: Duration,
+) -> Result<Bytes, AttemptError> {
     let too_long = || AttemptError::malformed(format!("the answer is longer than {limit} bytes"));
     if response.content_length().is_some_and(|n| n > limit as u64) {
         return Err(too_long());

@@ -69,14 +69,31 @@ pub(crate) fn error(status: StatusCode, body: Option<Bytes>) -> AttemptError {
 
 fn error_message(body: &[u8]) -> Option<String> {
     let value: serde_json::Value = serde_json::from_slice(body).ok()?;
-    let error = value.get("error").unwrap_or(&value);
-    let text = error.get("message").or(Some(error))?.as_str()?;
+    // `detail` is what servers on FastAPI say, in words or as a list of what is wrong
+    let error = value.get("error").or_else(|| value.get("detail")).unwrap_or(&value);
+    let error = error.get(0).unwrap_or(error);
+    let text = error.get("message").or_else(|| error.get("msg")).unwrap_or(error).as_str()?;
     Some(text.chars().filter(|c| !c.is_control()).take(300).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_said_is_found() {
+        for (body, said) in [
+            (r#"{"error":{"message":"a\nb"}}"#, Some("ab")),
+            (r#"{"error":"a"}"#, Some("a")),
+            (r#"{"message":"a"}"#, Some("a")),
+            (r#"{"detail":"a"}"#, Some("a")),
+            (r#"{"detail":[{"loc":["body"],"msg":"a"}]}"#, Some("a")),
+            (r#"[{"error":{"message":"a"}}]"#, None),
+            ("<html>", None),
+        ] {
+            assert_eq!(error_message(body.as_bytes()).as_deref(), said, "{body}");
+        }
+    }
 
     #[test]
     fn whose_fault_it_is() {

@@ -106,7 +106,10 @@ async fn streams_that_fail_before_content_go_to_the_next_backend() {
             "an error event",
             Behaviour::Stream(vec!["data: {\"error\":{\"message\":\"overloaded\"}}\n\n".into()]),
         ),
-        ("a JSON answer", Behaviour::json("m", "not a stream")),
+        (
+            "a page",
+            Behaviour::Answer(200, vec![("content-type", "text/html".to_owned())], "<html>".to_owned()),
+        ),
         ("no JSON", Behaviour::Stream(vec!["data: <html>\n\n".into()])),
         ("a hanging role", Behaviour::StreamThenHang(vec![role])),
     ] {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pointsman_testkit::{Behaviour, Upstream, completion, event, last_events};
 use serde_json::{Value, json};
-use tokio::time::Instant;
+use tokio::{io::AsyncWriteExt, time::Instant};
 
 use crate::gateway::{Gateway, header};
 
@@ -226,6 +226,70 @@ async fn every_fault_with_nobody_else() {
         }
     }
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn a_whole_answer_in_the_place_of_a_stream_is_made_one() {
+    let a = Upstream::start(&["m"]).await;
+    a.script([Behaviour::json("m", "fine")]);
+    let gateway = over(&[("a", &a)]).await;
+    for (form, body) in bodies(true) {
+        let (status, text) = ask(&gateway, &body).await;
+        assert!(status == 200 && is_good(&text, true, "fine"), "{form}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_short_limit_is_waited_for_and_a_long_one_is_told() {
+    let a = Upstream::start(&["m"]).await;
+    let limit = |ms: &str| Behaviour::Answer(429, vec![("retry-after-ms", ms.to_owned())], String::new());
+    a.script([limit("200"), Behaviour::says("m", "fine")]);
+    let gateway = over(&[("a", &a)]).await;
+    for stream in [false, true] {
+        a.script([limit("200"), Behaviour::says("m", "fine")]);
+        let started = Instant::now();
+        let (status, text) = ask(&gateway, &bodies(stream)[0].1).await;
+        assert!(status == 200 && is_good(&text, stream, "fine"), "{status} {text}");
+        assert!((Duration::from_millis(200)..Duration::from_secs(2)).contains(&started.elapsed()));
+    }
+    a.script([limit("30000")]);
+    for expected in [3, 3] {
+        let started = Instant::now();
+        let (status, text) = ask(&gateway, &bodies(false)[0].1).await;
+        assert!(status == 429 && is_error(&text) && started.elapsed() < Duration::from_secs(1), "{text}");
+        assert_eq!(a.posts() - 2, expected, "the second is answered without asking");
+    }
+}
+
+#[tokio::test]
+async fn a_tls_failure_is_one_of_its_own_kind() {
+    let good = Upstream::start(&["m"]).await;
+    // a server without TLS, as most are: it takes the hello for a bad request
+    let plain = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}/v1", plain.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = plain.accept().await {
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n").await;
+        }
+    });
+    let config = |name: &str, url: &str| {
+        format!(
+            "[[backends]]\nname = \"{name}\"\nkind = \"openai\"\nbase_url = \"{url}\"\nmodels = [{{ id = \"m\" }}]\n"
+        )
+    };
+    let both = config("a", &url) + &config("b", &good.url()) + "[catalog]\ntimeout = \"1s\"\n";
+    let gateway = Gateway::with_environment(&both, &[]).await;
+    good.script([Behaviour::says("m", "fine")]);
+    for stream in [false, true] {
+        let (status, text) = ask(&gateway, &bodies(stream)[0].1).await;
+        assert!(status == 200 && is_good(&text, stream, "fine"), "{text}");
+    }
+    let alone = Gateway::with_environment(&config("a", &url), &[]).await;
+    let (status, text) = ask(&alone, &bodies(false)[0].1).await;
+    assert!(status == 502 && is_error(&text), "{status} {text}");
+    let metrics =
+        alone.client.get(format!("{}/metrics", alone.url)).send().await.unwrap().text().await.unwrap();
+    assert!(metrics.contains("outcome=\"tls\""), "{metrics}");
 }
 
 #[tokio::test]

@@ -163,7 +163,7 @@ async fn who_waits_for_a_giving_up_is_told() {
     let f = fixture(8, usize::MAX, RestartSettings { restarts: 0, ..RestartSettings::default() }).await;
     let told = f.supervisor.clone();
     let told = tokio::spawn(async move { told.given_up().await });
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     assert!(!told.is_finished());
     f.handle.cast(CounterMsg::Fail).unwrap();
     told.await.unwrap();
