@@ -199,21 +199,25 @@ async fn what_is_left_out_is_told_and_what_cannot_be_done_is_refused() {
 
 #[tokio::test]
 async fn embeddings_go_to_the_model_that_is_named() {
-    let lab = Upstream::start(&["embedder"]).await;
-    let body = json!({"object": "list", "model": "embedder", "data": [{"object": "embedding", "index": 0, "embedding": [0.5, 1.0]}],
+    let lab = Upstream::start(&["text-embedding-3-small"]).await;
+    let body = json!({"object": "list", "model": "text-embedding-3-small", "data": [{"object": "embedding", "index": 0, "embedding": [0.5, 1.0]}],
         "usage": {"prompt_tokens": 3, "total_tokens": 3}});
     lab.script([answer("application/json", &body)]);
     let gateway = Gateway::over(&[("lab", &lab)], "").await;
-    let response =
-        gateway.post("/v1/embeddings", json!({"model": "embedder", "input": "hi"}).to_string()).await;
-    assert_eq!((response.status().as_u16(), header(&response, "x-pointsman-model")), (200, "embedder"));
+    let response = gateway
+        .post("/v1/embeddings", json!({"model": "text-embedding-3-small", "input": "hi"}).to_string())
+        .await;
+    assert_eq!(
+        (response.status().as_u16(), header(&response, "x-pointsman-model")),
+        (200, "text-embedding-3-small")
+    );
     let answered: Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
     assert_eq!(answered, body);
     assert!(lab.seen().iter().any(|r| r.path == "/v1/embeddings"));
     for (body, status) in [
         (json!({"model": "auto", "input": "hi"}), 400),
         (json!({"model": "nobody", "input": "hi"}), 404),
-        (json!({"model": "embedder"}), 400),
+        (json!({"model": "text-embedding-3-small"}), 400),
     ] {
         assert_eq!(gateway.post("/v1/embeddings", body.to_string()).await.status(), status, "{body}");
     }

@@ -148,6 +148,27 @@ async fn anthropic_is_read_page_by_page_with_its_own_headers() {
 }
 
 #[tokio::test]
+async fn gemini_is_read_page_by_page_and_only_chats_are_chats() {
+    let first = r#"{"models":[
+        {"name":"models/gemini-2.5-flash","version":"001","inputTokenLimit":1048576,"outputTokenLimit":65536,
+         "supportedGenerationMethods":["generateContent","countTokens"]},
+        {"name":"models/text-embedding-004","inputTokenLimit":2048,"supportedGenerationMethods":["embedContent"]}],
+        "nextPageToken":"abc-1"}"#;
+    let second =
+        r#"{"models":[{"name":"models/gemini-2.5-pro","supportedGenerationMethods":["generateContent"]}]}"#;
+    let routes = [("/v1/models?pageSize=1000", first), ("/v1/models?pageSize=1000&pageToken=abc-1", second)];
+    let (f, _lister) = over(BackendKind::Gemini, false, &routes).await;
+    assert_eq!((f.health(0), f.ids().len()), (Health::Up, 3));
+    let flash = one(&f, "gemini-2.5-flash");
+    assert_eq!((flash.context, flash.max_output), (Some(Tokens(1_048_576)), Some(Tokens(65_536))));
+    assert_eq!(
+        (flash.about.provider.as_deref(), flash.about.family.as_deref()),
+        (Some("google"), Some("gemini"))
+    );
+    assert_eq!(one(&f, "text-embedding-004").kind, ModelKind::Other);
+}
+
+#[tokio::test]
 async fn openrouter_tells_prices_abilities_and_what_depends() {
     let list = include_str!("../fixtures/openrouter.json");
     let (f, _lister) = over(BackendKind::OpenRouter, false, &[("/v1/models", list)]).await;
