@@ -136,10 +136,25 @@ impl Gateway {
         (status, serde_json::from_str(&text).unwrap_or_else(|_| panic!("not JSON: {text:?}")))
     }
 
+    /// When the configuration was written.
+    pub(crate) fn written(&self) -> std::time::SystemTime {
+        std::fs::metadata(self.folder.path().join("pointsman.toml")).unwrap().modified().unwrap()
+    }
+
+    /// Dates the configuration back.
+    pub(crate) fn set_written(&self, at: std::time::SystemTime) {
+        let file = std::fs::File::options().append(true).open(self.folder.path().join("pointsman.toml"));
+        file.unwrap().set_modified(at).unwrap();
+    }
+
     /// Asks the process to stop, as an operator would.
     pub(crate) async fn terminate(&self) {
-        let pid = self.child.id().unwrap().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
+        self.signal("TERM").await;
+    }
+
+    pub(crate) async fn signal(&self, name: &str) {
+        let (pid, signal) = (self.child.id().unwrap().to_string(), format!("-{name}"));
+        assert!(Command::new("kill").args([&signal, &pid]).status().await.unwrap().success());
     }
 }
 

@@ -119,6 +119,19 @@ async fn a_reload_takes_over_without_losing_a_request() {
     })
     .await
     .expect("the file was not read again");
+
+    // a change that the file's date and length do not show
+    let before = gateway.written();
+    gateway.write_config(&(backend("b", &b) + "[aliases]\nsignals = \"n\"\n"));
+    gateway.set_written(before);
+    gateway.signal("HUP").await;
+    timeout(Duration::from_secs(10), async {
+        while gateway.chat(chat("signals", "hi", false)).await.0 != 200 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await
+    .expect("the signal was not heard");
 }
 
 #[tokio::test]
