@@ -80,6 +80,10 @@ impl Attempt {
         &self.start.spec
     }
 
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.recorder.metrics
+    }
+
     /// The first content is here: no other attempt of the request is needed.
     pub(crate) fn won(&mut self) {
         self.start.won.store(true, Ordering::Release);

@@ -18,6 +18,6 @@ pub struct Caller {
     pub extended: bool,
     /// Headers that go on to backends, already chosen by a list of what is allowed.
     pub headers: HeaderMap,
-    /// The client's own key, for backends that take it.
+    /// The client's own key, for backends that take it: a value of `Authorization`.
     pub authorization: Option<HeaderValue>,
 }

@@ -88,7 +88,12 @@ pub enum EngineError {
     Deadline {
         /// The deadline.
         after: Duration,
+        /// What happened until then, in order.
+        attempts: Vec<FailedAttempt>,
     },
+    /// A bug of ours that was caught.
+    #[error("a panic in the gateway")]
+    Panicked,
     /// An actor did not start.
     #[error(transparent)]
     Start(#[from] ActorError),
@@ -124,6 +129,7 @@ impl EngineError {
             Self::Deadline { .. } => "deadline",
             Self::Start(_) | Self::Classifier(_) | Self::Upstream(_) => "start",
             Self::Unclassified { .. } => "unclassified",
+            Self::Panicked => "panic",
         }
     }
 }

@@ -3,7 +3,10 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -96,9 +99,7 @@ pub(crate) async fn execute(
     let mut hedged = false;
     loop {
         if running.is_empty() {
-            let Ok(turn) = timeout_at(end, queue.next()).await else {
-                return Err(EngineError::Deadline { after: plan.timeout });
-            };
+            let Ok(turn) = timeout_at(end, queue.next()).await else { return Err(queue.deadline()) };
             let Some(turn) = turn else { return Err(queue.verdict()) };
             hedge = queue.hedge_at(&turn);
             running.push(start(means, recorder, plan, turn, &won));
@@ -109,13 +110,20 @@ pub(crate) async fn execute(
                 // the backend was late; the client is still there
                 None => {
                     attempt.end(Outcome::Timeout, Ending::default());
-                    return Err(EngineError::Deadline { after: plan.timeout });
+                    queue.late(&attempt);
+                    // one that runs beside it is late now too, or answers at this very moment
+                    if running.is_empty() {
+                        return Err(queue.deadline());
+                    }
                 }
                 Some(Ok(reply)) => {
                     let attempts = queue.failed.len() + 1 + running.len();
                     return Ok(Executed { attempts, hedged, ..finish(reply, attempt, changes) });
                 }
-                Some(Err(error)) => queue.failed(attempt, error)?,
+                Some(Err(error)) => queue.failed(attempt, error).inspect_err(|_| {
+                    // whoever runs beside it is not waited for
+                    won.store(true, Ordering::Release);
+                })?,
             },
             () = at(hedge) => {
                 hedge = None;

@@ -283,6 +283,17 @@ impl<'a> Queue<'a> {
         Ok(())
     }
 
+    /// The deadline of the whole request passed while this one was asked.
+    pub(crate) fn late(&mut self, attempt: &Attempt) {
+        let message = format!("no answer within {:?}", attempt.elapsed());
+        self.failed.push(told(attempt.spec(), Outcome::Timeout, message));
+    }
+
+    /// There was no answer in time.
+    pub(crate) fn deadline(self) -> EngineError {
+        EngineError::Deadline { after: self.plan.timeout, attempts: self.failed }
+    }
+
     /// A prompt that did not fit fits no model whose window is known not to be larger.
     fn only_larger_than(&mut self, context: Option<Tokens>) {
         let Some(context) = context else { return };

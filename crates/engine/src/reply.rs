@@ -90,6 +90,12 @@ impl ReplyStream {
         }
     }
 
+    /// A panic was caught in [`ReplyStream::next`].
+    pub fn panicked(&self) {
+        tracing::error!(model = %self.attempt.spec().id, "a panic in a stream");
+        self.attempt.metrics().panicked();
+    }
+
     fn end(&mut self, outcome: Outcome) {
         self.ended = true;
         let summary = self.inner.summary();

@@ -86,7 +86,7 @@ impl Engine {
             hasher: RandomState::new(),
             requests: Arc::default(),
         };
-        Self::assemble(lasting, catalog, settings).await
+        Self::assemble(lasting, catalog, settings, None).await
     }
 
     /// An engine of another configuration over what this one has learned: the classifier, conversations, latencies,
@@ -105,7 +105,7 @@ impl Engine {
         lasting.recorder.latency = latency;
         let before = Some(&self.inner.catalog);
         let catalog = CatalogHandle::start_after(supervisor, settings.catalog.clone(), before).await?;
-        let engine = Self::assemble(lasting, catalog, settings).await?;
+        let engine = Self::assemble(lasting, catalog, settings, Some(&self.inner)).await?;
         // who is late is followed up by the catalog
         let _ = engine.sync_catalog(deadline).await;
         Ok(engine)
@@ -115,8 +115,9 @@ impl Engine {
         lasting: Lasting,
         catalog: CatalogHandle,
         settings: EngineSettings,
+        before: Option<&Inner>,
     ) -> Result<Self, EngineError> {
-        let transport = Transport::new(settings.upstreams)?;
+        let transport = Transport::new(settings.upstreams, before.map(|before| &before.means.transport))?;
         let gatherer = Gatherer {
             catalog: catalog.clone(),
             latency: lasting.recorder.latency.clone(),
@@ -159,7 +160,8 @@ impl Engine {
             hedge: settings.hedge,
             queue: settings.load.queue,
         };
-        let admission = Gate::new(settings.load.max_in_flight, settings.load.max_waiting);
+        let admission = before.map(|before| &before.admission);
+        let admission = Gate::after(admission, settings.load.max_in_flight, settings.load.max_waiting);
         let inner =
             Inner { lasting, catalog, dispatchers, means, admission, gatherer, limits, _lease: lease };
         Ok(Self { inner: Arc::new(inner) })

@@ -1,10 +1,13 @@
 //! From the headers of a request to who asks and what goes on to a backend.
 
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use pointsman_engine::Caller;
 use pointsman_types::Priority;
 
-use crate::{headers, keys::Holder};
+use crate::{
+    headers,
+    keys::{API_KEY, Holder},
+};
 
 /// What goes on to backends; everything else stays here.
 static FORWARDED: [HeaderName; 4] = [
@@ -23,9 +26,10 @@ pub(crate) fn caller(headers: &HeaderMap, holder: Option<&Holder>) -> Caller {
     let forwarded = FORWARDED.iter().filter_map(|name| Some((name.clone(), headers.get(name)?.clone())));
     let batch = text(PRIORITY).is_some_and(|priority| priority.trim().eq_ignore_ascii_case("batch"));
     // a gateway key is never shown to a backend
-    let ours = holder.is_some_and(|holder| holder.in_authorization);
-    let authorization = headers.get(header::AUTHORIZATION).filter(|_| !ours).map(|value| {
-        let mut value = value.clone();
+    let theirs = |name: &HeaderName| holder.is_none_or(|holder| holder.header != name);
+    let own = |name: HeaderName| headers.get(&name).filter(|_| theirs(&name));
+    let api_key = || HeaderValue::from_bytes(&[b"Bearer ", own(API_KEY)?.as_bytes()].concat()).ok();
+    let authorization = own(header::AUTHORIZATION).cloned().or_else(api_key).map(|mut value| {
         value.set_sensitive(true);
         value
     });
@@ -41,8 +45,6 @@ pub(crate) fn caller(headers: &HeaderMap, holder: Option<&Holder>) -> Caller {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     #[test]
@@ -57,6 +59,17 @@ mod tests {
         let caller = caller(&headers, None);
         assert_eq!(caller.headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["traceparent"]);
         assert_eq!(caller.priority, Priority::Batch);
-        assert!(caller.authorization.is_some_and(|value| value.is_sensitive()));
+        assert!(caller.authorization.is_some_and(|value| value == "v" && value.is_sensitive()));
+    }
+
+    #[test]
+    fn a_key_of_the_backend_is_found_beside_ours() {
+        let (ours, theirs) = (HeaderValue::from_static("Bearer ours"), HeaderValue::from_static("theirs"));
+        let both = HeaderMap::from_iter([(header::AUTHORIZATION, ours), (API_KEY, theirs)]);
+        let holder = |header| Holder::named("a", header);
+        let own = |holder: Option<&Holder>| caller(&both, holder).authorization;
+        assert_eq!(own(Some(&holder(header::AUTHORIZATION))).unwrap(), "Bearer theirs");
+        assert_eq!(own(Some(&holder(API_KEY))).unwrap(), "Bearer ours");
+        assert_eq!(own(None).unwrap(), "Bearer ours");
     }
 }

@@ -144,9 +144,14 @@ impl From<EngineError> for HttpError {
                 let limited = Self::new(StatusCode::TOO_MANY_REQUESTS, &body);
                 Self { retry_after: Some(retry_after), ..limited }
             }
-            EngineError::Deadline { .. } => {
-                server_error(StatusCode::GATEWAY_TIMEOUT, "deadline_exceeded", error.to_string())
+            EngineError::Deadline { ref attempts, .. } => {
+                let before =
+                    if attempts.is_empty() { String::new() } else { format!(": {}", listed(attempts)) };
+                let message = format!("{error}{before}");
+                let late = server_error(StatusCode::GATEWAY_TIMEOUT, "deadline_exceeded", message);
+                Self { attempts: Some(attempts.len()), ..late }
             }
+            EngineError::Panicked => Self::panicked(),
             EngineError::Unclassified { .. } => {
                 let busy = server_error(StatusCode::SERVICE_UNAVAILABLE, "unclassified", error.to_string());
                 Self { retry_after: Some(Duration::from_secs(1)), ..busy }
@@ -214,9 +219,7 @@ impl HttpError {
     }
 
     fn all_failed(attempts: &[FailedAttempt], retry_after: Option<Duration>) -> Self {
-        let told: Vec<_> =
-            attempts.iter().map(|a| format!("{} on {}: {}", a.model, a.backend, a.message)).collect();
-        let message = format!("every backend failed: {}", told.join("; "));
+        let message = format!("every backend failed: {}", listed(attempts));
         let all = |outcome| attempts.iter().all(|a| a.outcome == outcome);
         let (status, r#type, code) = if retry_after.is_some() {
             (StatusCode::TOO_MANY_REQUESTS, ErrorType::RateLimitError, "rate_limited")
@@ -228,6 +231,12 @@ impl HttpError {
         let error = Self::new(status, &ErrorBody::new(r#type, code, message));
         Self { retry_after, attempts: Some(attempts.len()), ..error }
     }
+}
+
+/// What happened at each backend.
+fn listed(attempts: &[FailedAttempt]) -> String {
+    let told = attempts.iter().map(|a| format!("{} on {}: {}", a.model, a.backend, a.message));
+    told.collect::<Vec<_>>().join("; ")
 }
 
 /// What would let at least one model take the request: for the constraint that the most of them break, those that are

@@ -69,7 +69,7 @@ async fn next(mut stream: Box<ReplyStream>) -> Next {
         Ok(Some(bytes)) => (Some(bytes), Some(stream)),
         Ok(None) => (None, None),
         Err(_) => {
-            tracing::error!("a panic in a stream");
+            stream.panicked();
             (Some(HttpError::panicked().event()), None)
         }
     }

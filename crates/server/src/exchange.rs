@@ -1,10 +1,13 @@
 //! One exchange with a client, whatever it speaks: who asks, what, and how the answer is shown.
 
+use std::panic::AssertUnwindSafe;
+
 use axum::{
     body::Body,
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::{HeaderMap, header};
 use pointsman_dialects::client::{ClientDialect, ClientStream, Echo};
 use pointsman_engine::{Caller, ChatReply, EngineError, ReplyBody};
@@ -76,14 +79,10 @@ async fn answer(
         Shown { dialect, echo: asked.echo, dropped: asked.dropped, id: id.clone(), created: app.unix_time() };
     let mut pending = ask(app, id.clone(), asked.body, caller);
     if !asked.stream {
-        let reply = pending.await.map_err(|error| told(&shown.id, error))?;
-        return shown.response(reply, place, settings.keep_alive);
+        return shown.response(pending.await?, place, settings.keep_alive);
     }
     match timeout(settings.keep_alive, &mut pending).await {
-        Ok(reply) => {
-            let reply = reply.map_err(|error| told(&shown.id, error))?;
-            shown.response(reply, place, settings.keep_alive)
-        }
+        Ok(reply) => shown.response(reply?, place, settings.keep_alive),
         // from here on the client hears from us; who answers is not known yet
         Err(_) => Ok(stream(Events::pending(pending, shown.shape(), settings.keep_alive, place))),
     }
@@ -115,12 +114,15 @@ fn asks_for_stream(body: &[u8]) -> bool {
 
 fn ask(app: &App, id: RequestId, body: Bytes, caller: Caller) -> Pending {
     let engine = app.engine();
-    Box::pin(async move { engine.chat(&id, &body, &caller).await })
-}
-
-fn told(id: &RequestId, error: EngineError) -> HttpError {
-    tracing::info!(request = %id, kind = error.kind(), %error, "no answer");
-    HttpError::from(error)
+    Box::pin(async move {
+        // where the client hears from us already, this future is polled by its connection
+        let answer = AssertUnwindSafe(engine.chat(&id, &body, &caller)).catch_unwind().await;
+        let answer = answer.unwrap_or_else(|_| {
+            engine.metrics().panicked();
+            Err(EngineError::Panicked)
+        });
+        answer.inspect_err(|error| tracing::info!(request = %id, kind = error.kind(), %error, "no answer"))
+    })
 }
 
 impl Shown {

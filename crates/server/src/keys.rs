@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderName, StatusCode, header};
 use pointsman_protocol::{ErrorBody, ErrorType};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
@@ -11,9 +11,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::errors::HttpError;
 
 /// The header for a gateway key where `Authorization` is for the backend.
-pub(crate) const OWN_HEADER: &str = "x-pointsman-key";
+const OWN_HEADER: HeaderName = HeaderName::from_static("x-pointsman-key");
 /// What clients of Anthropic's API send.
-const API_KEY: &str = "x-api-key";
+pub(crate) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// One key, known by its hash alone.
 #[derive(Clone)]
@@ -42,8 +42,8 @@ struct Key {
 pub(crate) struct Holder {
     pub(crate) name: Arc<str>,
     streams: Option<Arc<Semaphore>>,
-    /// The key stood in `Authorization`, which is therefore not for a backend.
-    pub(crate) in_authorization: bool,
+    /// Where the key stood, which is therefore not for a backend.
+    pub(crate) header: HeaderName,
 }
 
 impl Keys {
@@ -72,20 +72,24 @@ impl Keys {
         if self.keys.is_none() {
             return Ok(None);
         }
-        let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
-        let bearer = text(header::AUTHORIZATION.as_str()).and_then(bearer);
-        let (given, in_authorization) = match text(OWN_HEADER).or_else(|| text(API_KEY)) {
-            Some(key) => (Some(key), false),
-            None => (bearer, true),
-        };
-        let Some(given) = given else {
-            return Err(refused("missing_api_key", "no key: send one as `Authorization: Bearer`"));
-        };
-        let Some(key) = self.find(given.trim()) else {
-            return Err(refused("invalid_api_key", "this key is not known"));
-        };
-        let (name, streams) = (Arc::clone(&key.settings.name), key.streams.clone());
-        Ok(Some(Holder { name, streams, in_authorization }))
+        let mut given = false;
+        // one of them may be ours and another the backend's
+        for header in [OWN_HEADER, API_KEY, header::AUTHORIZATION] {
+            let text = headers.get(&header).and_then(|v| v.to_str().ok());
+            let key =
+                if header == header::AUTHORIZATION { text.and_then(bearer) } else { text.map(str::trim) };
+            let Some(key) = key else { continue };
+            given = true;
+            if let Some(key) = self.find(key) {
+                let (name, streams) = (Arc::clone(&key.settings.name), key.streams.clone());
+                return Ok(Some(Holder { name, streams, header }));
+            }
+        }
+        Err(if given {
+            refused("invalid_api_key", "this key is not known")
+        } else {
+            refused("missing_api_key", "no key: send one as `Authorization: Bearer`")
+        })
     }
 
     /// Compares with every key, so that the time tells neither which one nor how much of it is right.
@@ -101,6 +105,11 @@ impl Keys {
 }
 
 impl Holder {
+    #[cfg(test)]
+    pub(crate) fn named(name: &str, header: HeaderName) -> Self {
+        Self { name: name.into(), streams: None, header }
+    }
+
     /// A place among the streams of this key.
     pub(crate) fn stream(&self) -> Result<Option<OwnedSemaphorePermit>, HttpError> {
         let Some(streams) = &self.streams else { return Ok(None) };
@@ -140,21 +149,21 @@ mod tests {
 
     fn ask(name: &'static str, value: &str) -> Result<Option<Holder>, HttpError> {
         keys().check(&HeaderMap::from_iter([(
-            http::HeaderName::from_static(name),
+            HeaderName::from_static(name),
             HeaderValue::from_str(value).unwrap(),
         )]))
     }
 
     #[test]
     fn a_key_is_known_wherever_clients_put_it() {
-        for (name, value, holder, in_authorization) in [
-            ("authorization", "Bearer secret-a", "a", true),
-            ("authorization", "bearer  secret-b ", "b", true),
-            ("x-api-key", "secret-b", "b", false),
-            ("x-pointsman-key", "secret-a", "a", false),
+        for (name, value, holder) in [
+            ("authorization", "Bearer secret-a", "a"),
+            ("authorization", "bearer  secret-b ", "b"),
+            ("x-api-key", "secret-b", "b"),
+            ("x-pointsman-key", "secret-a", "a"),
         ] {
             let found = ask(name, value).unwrap().unwrap();
-            assert_eq!((&*found.name, found.in_authorization), (holder, in_authorization));
+            assert_eq!((&*found.name, found.header.as_str()), (holder, name));
         }
         for (name, value) in [
             ("authorization", "Bearer secret-c"),
@@ -165,6 +174,15 @@ mod tests {
         ] {
             assert!(ask(name, value).is_err(), "{name}: {value}");
         }
+    }
+
+    #[test]
+    fn a_key_beside_one_of_the_backend_is_found() {
+        let headers = HeaderMap::from_iter([
+            (API_KEY, HeaderValue::from_static("of-the-backend")),
+            (header::AUTHORIZATION, HeaderValue::from_static("Bearer secret-a")),
+        ]);
+        assert_eq!(keys().check(&headers).unwrap().unwrap().header, header::AUTHORIZATION);
     }
 
     #[test]

@@ -51,7 +51,7 @@ pub struct Call<'a> {
     pub stream: bool,
     /// Headers of the client that go on to any backend.
     pub headers: &'a HeaderMap,
-    /// The client's own key, for backends that take it.
+    /// The client's own key, for backends that take it: a value of `Authorization`.
     pub authorization: Option<&'a HeaderValue>,
 }
 
@@ -97,12 +97,24 @@ struct Backend {
     stream_rules: StreamRules,
 }
 
+/// An answer whose headers are here.
+struct Opened {
+    response: Response,
+    spoken: Option<BackendDialect>,
+    dropped: Vec<String>,
+    limited: Option<Duration>,
+}
+
 impl Transport {
-    /// A transport to these backends. Connects to none of them yet.
-    pub fn new(settings: Vec<UpstreamSettings>) -> Result<Self, UpstreamError> {
+    /// A transport to these backends. Connects to none of them yet. What is under way to a backend that was there
+    /// `before` goes on to count.
+    pub fn new(settings: Vec<UpstreamSettings>, before: Option<&Self>) -> Result<Self, UpstreamError> {
         let mut backends = HashMap::with_capacity(settings.len());
         for settings in settings {
-            backends.insert(settings.endpoint.id.clone(), Backend::new(&settings)?);
+            let known = before.and_then(|before| before.backends.get(&settings.endpoint.id));
+            let gate =
+                Gate::after(known.map(|known| &known.gate), settings.max_concurrency, settings.max_waiting);
+            backends.insert(settings.endpoint.id.clone(), Backend::new(&settings, gate)?);
         }
         Ok(Self { backends: Arc::new(backends) })
     }
@@ -141,16 +153,12 @@ impl Transport {
         let Some(backend) = self.backends.get(backend) else {
             return Err(AttemptError::new(Outcome::Connect, format!("backend {backend} is gone")));
         };
-        let started = Instant::now();
-        let Timeouts { first_byte, total, .. } = backend.timeouts;
-        let deadline = started + first_byte.min(total);
-        let answered = timeout_at(deadline, backend.answer(call, started, place)).await;
-        answered.unwrap_or_else(|_| Err(AttemptError::late("no answer", first_byte.min(total))))
+        backend.answer(call, Instant::now(), place).await
     }
 }
 
 impl Backend {
-    fn new(settings: &UpstreamSettings) -> Result<Self, UpstreamError> {
+    fn new(settings: &UpstreamSettings, gate: Gate) -> Result<Self, UpstreamError> {
         let backend = settings.endpoint.id.clone();
         let bad_url = |why: String| UpstreamError::BaseUrl {
             backend: backend.clone(),
@@ -182,7 +190,7 @@ impl Backend {
             headers,
             own_keys: settings.own_keys,
             timeouts: settings.timeouts,
-            gate: Gate::new(settings.max_concurrency, settings.max_waiting),
+            gate,
             max_answer_bytes: settings.max_answer_bytes,
             stream_rules: StreamRules {
                 max_event_bytes: settings.max_event_bytes,
@@ -210,15 +218,32 @@ impl Backend {
         }
         if let Some(own) = call.authorization.filter(|_| self.own_keys) {
             headers.remove(dialect::key_header(self.dialect.configured()).0);
-            headers.insert(header::AUTHORIZATION, own.clone());
+            let (name, value) = dialect::own_key(self.dialect.configured(), own);
+            headers.insert(name, value);
         }
         *request.body_mut() = Some(outgoing.body.into());
         Ok((request, outgoing.dropped))
     }
 
+    /// The first byte, and of a stream the first content, is due by one deadline; the end of a whole answer by another.
     async fn answer(&self, call: Call<'_>, started: Instant, place: Pass) -> Result<Reply, AttemptError> {
+        let Timeouts { first_byte, total, .. } = self.timeouts;
+        let due = first_byte.min(total);
+        let late = |due| move |_| AttemptError::late("no answer", due);
+        let opened = timeout_at(started + due, self.open(&call)).await.map_err(late(due))??;
+        let due = if call.stream { due } else { total };
+        let Opened { response, spoken, dropped, limited } = opened;
+        let id = |name: &&str| response.headers().get(*name).cloned();
+        let request_id = REQUEST_IDS.iter().find_map(id);
+        let body = self.body(response, &call, spoken, started, place);
+        let body = timeout_at(started + due, body).await.map_err(late(due))??;
+        Ok(Reply { body, limited, request_id, dropped })
+    }
+
+    /// Asks, up to the headers of an answer that is none of a refusal.
+    async fn open(&self, call: &Call<'_>) -> Result<Opened, AttemptError> {
         let mut spoken = self.dialect.spoken(call.operation);
-        let (mut response, mut dropped) = self.ask(&call, spoken).await?;
+        let (mut response, mut dropped) = self.ask(call, spoken).await?;
         if let Some(other) = self.dialect.other(response.status(), spoken, call.operation) {
             let status = response.status();
             let body = read(response, MAX_ERROR_BYTES, self.timeouts.idle).await.ok();
@@ -226,7 +251,7 @@ impl Backend {
                 return Err(refusal::error(status, body));
             }
             spoken = Some(other);
-            (response, dropped) = self.ask(&call, spoken).await?;
+            (response, dropped) = self.ask(call, spoken).await?;
             if response.status() == StatusCode::OK {
                 self.dialect.learn();
             }
@@ -241,10 +266,7 @@ impl Backend {
             };
             return Err(AttemptError { retry_after: limited, ..refusal::error(status, body) });
         }
-        let id = |name: &&str| response.headers().get(*name).cloned();
-        let request_id = REQUEST_IDS.iter().find_map(id);
-        let body = self.body(response, &call, spoken, started, place).await?;
-        Ok(Reply { body, limited, request_id, dropped })
+        Ok(Opened { response, spoken, dropped, limited })
     }
 
     async fn ask(

@@ -94,6 +94,22 @@ pub(crate) const fn key_header(dialect: WireDialect) -> (HeaderName, &'static st
     }
 }
 
+/// Where a client's own key goes, given as a value of `Authorization`.
+pub(crate) fn own_key(dialect: WireDialect, authorization: &HeaderValue) -> (HeaderName, HeaderValue) {
+    let (name, _) = key_header(dialect);
+    let token = authorization.as_bytes().strip_prefix(b"Bearer ").map(<[u8]>::trim_ascii);
+    // Anthropic takes tokens of a subscription as bearers, and keys in a header of their own
+    let moves = name != header::AUTHORIZATION && token.is_some_and(|token| !token.starts_with(b"sk-ant-oat"));
+    let moved = token.filter(|_| moves).and_then(|token| HeaderValue::from_bytes(token).ok());
+    match moved {
+        Some(mut key) => {
+            key.set_sensitive(true);
+            (name, key)
+        }
+        None => (header::AUTHORIZATION, authorization.clone()),
+    }
+}
+
 /// Where the routes of a dialect begin: Ollama's own stand beside the version of the others.
 pub(crate) fn base_of(base: &str, dialect: Option<BackendDialect>) -> &str {
     match dialect {
@@ -139,4 +155,23 @@ fn refused(message: &str, param: Option<&str>) -> AttemptError {
 /// Seconds since 1970.
 pub(crate) fn unix_time() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clients_own_key_goes_where_the_dialect_has_it() {
+        for (dialect, given, name, value) in [
+            (WireDialect::OpenAi, "Bearer k", "authorization", "Bearer k"),
+            (WireDialect::Anthropic, "Bearer sk-ant-api-k", "x-api-key", "sk-ant-api-k"),
+            (WireDialect::Anthropic, "Bearer sk-ant-oat-k", "authorization", "Bearer sk-ant-oat-k"),
+            (WireDialect::Gemini, "Bearer k", "x-goog-api-key", "k"),
+            (WireDialect::Gemini, "Basic k", "authorization", "Basic k"),
+        ] {
+            let own = own_key(dialect, &HeaderValue::from_static(given));
+            assert_eq!((own.0.as_str(), own.1.as_bytes()), (name, value.as_bytes()), "{given}");
+        }
+    }
 }

@@ -31,14 +31,13 @@ pub struct Gate {
 }
 
 struct Shared {
-    places: usize,
-    /// The most that may wait.
-    room: usize,
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
+    places: usize,
+    /// The most that may wait.
+    room: usize,
     taken: usize,
     interactive: VecDeque<oneshot::Sender<Pass>>,
     batch: VecDeque<oneshot::Sender<Pass>>,
@@ -50,13 +49,32 @@ pub struct Pass(Option<Arc<Shared>>);
 impl Gate {
     /// A gate with so many places, before which at most `room` wait.
     pub fn new(places: usize, room: usize) -> Self {
-        Self { shared: Arc::new(Shared { places: places.max(1), room, state: Mutex::default() }) }
+        let (interactive, batch) = (VecDeque::new(), VecDeque::new());
+        let state = State { places: places.max(1), room, taken: 0, interactive, batch };
+        Self { shared: Arc::new(Shared { state: Mutex::new(state) }) }
+    }
+
+    /// The gate that was there `before`, with other limits: who is inside and who waits stay.
+    pub fn after(before: Option<&Self>, places: usize, room: usize) -> Self {
+        let Some(before) = before else { return Self::new(places, room) };
+        let mut state = before.shared.lock();
+        (state.places, state.room) = (places.max(1), room);
+        while state.taken < state.places {
+            let Some(give) = state.next() else { break };
+            state.taken += 1;
+            if let Err(mut unused) = give.send(Pass(Some(Arc::clone(&before.shared)))) {
+                unused.0 = None;
+                state.taken -= 1;
+            }
+        }
+        drop(state);
+        before.clone()
     }
 
     /// A place, if one is free and nobody waits for it.
     pub fn try_enter(&self) -> Option<Pass> {
         let mut state = self.shared.lock();
-        (state.taken < self.shared.places).then(|| {
+        (state.taken < state.places).then(|| {
             state.taken += 1;
             Pass(Some(Arc::clone(&self.shared)))
         })
@@ -66,12 +84,12 @@ impl Gate {
     pub async fn enter(&self, priority: Priority, deadline: Instant) -> Result<Pass, Crowded> {
         let turn = {
             let mut state = self.shared.lock();
-            if state.taken < self.shared.places {
+            if state.taken < state.places {
                 state.taken += 1;
                 return Ok(Pass(Some(Arc::clone(&self.shared))));
             }
             state.forget_who_left();
-            if state.waiting() >= self.shared.room {
+            if state.waiting() >= state.room {
                 return Err(Crowded::Full);
             }
             let (give, turn) = oneshot::channel();
@@ -106,6 +124,11 @@ impl State {
         self.interactive.len() + self.batch.len()
     }
 
+    /// Who is next in line.
+    fn next(&mut self) -> Option<oneshot::Sender<Pass>> {
+        self.interactive.pop_front().or_else(|| self.batch.pop_front())
+    }
+
     /// Those whose deadline passed or whose client is gone hold no place in the line.
     fn forget_who_left(&mut self) {
         self.interactive.retain(|give| !give.is_closed());
@@ -117,7 +140,9 @@ impl Drop for Pass {
     fn drop(&mut self) {
         let Some(shared) = self.0.take() else { return };
         let mut state = shared.lock();
-        while let Some(give) = state.interactive.pop_front().or_else(|| state.batch.pop_front()) {
+        // after a limit was lowered there may be more inside than there are places
+        while state.taken <= state.places {
+            let Some(give) = state.next() else { break };
             match give.send(Self(Some(Arc::clone(&shared)))) {
                 Ok(()) => return,
                 // gone meanwhile: its place is not given back but handed on
@@ -174,6 +199,32 @@ mod tests {
         }
         assert_eq!(*order.lock().unwrap(), ["i1", "i2", "b1"]);
         assert_eq!(gate.load(), (0, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn other_limits_keep_who_is_inside_and_who_waits() {
+        let gate = Gate::new(1, 8);
+        let mut inside = vec![gate.try_enter().unwrap()];
+        let waits: Vec<_> = (0..3)
+            .map(|_| {
+                let gate = gate.clone();
+                tokio::spawn(async move { gate.enter(Priority::Interactive, soon()).await.unwrap() })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        assert_eq!(gate.load(), (1, 3));
+        let wider = Gate::after(Some(&gate), 3, 8);
+        assert_eq!(wider.load(), (3, 1));
+        let narrow = Gate::after(Some(&gate), 1, 8);
+        // two leave before the one that waits is let in: then there is one inside again
+        inside.pop();
+        assert_eq!(narrow.load(), (2, 1));
+        let mut waits = waits.into_iter();
+        drop(waits.next().unwrap().await.unwrap());
+        assert_eq!(narrow.load(), (1, 1));
+        drop(waits.next().unwrap().await.unwrap());
+        drop(waits.next().unwrap().await.unwrap());
+        assert_eq!((narrow.load(), gate.load()), ((0, 0), (0, 0)));
     }
 
     #[tokio::test(start_paused = true)]
