@@ -1,6 +1,9 @@
 //! The breakers of all models on all backends: a map beside the actors, so that it outlives them and a reload.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use dashmap::DashMap;
 use pointsman_types::{BackendId, LatencyView, ModelId, ModelSpec, Outcome};
@@ -13,10 +16,21 @@ use crate::circuit::{Circuit, Passage, Standing, Wait};
 type Key = (BackendId, ModelId);
 
 /// Cheap to clone.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Breakers {
     circuits: Arc<DashMap<Key, Arc<Mutex<Circuit>>>>,
+    /// With so many it is time to forget some.
+    full: Arc<AtomicUsize>,
 }
+
+impl Default for Breakers {
+    fn default() -> Self {
+        Self { circuits: Arc::default(), full: Arc::new(AtomicUsize::new(FULL)) }
+    }
+}
+
+/// More models than most catalogs have.
+const FULL: usize = 4096;
 
 /// One breaker.
 #[derive(Debug, Clone)]
@@ -32,7 +46,16 @@ fn key(spec: &ModelSpec) -> Key {
 impl Breakers {
     /// The breaker of a model, for an attempt.
     pub(crate) fn of(&self, spec: &ModelSpec, settings: BreakerSettings) -> Breaker {
-        let circuit = Arc::clone(&self.circuits.entry(key(spec)).or_default());
+        let key = key(spec);
+        let known = self.circuits.get(&key).map(|entry| Arc::clone(&entry));
+        let circuit = known.unwrap_or_else(|| {
+            // a backend may take any name: what clients make up must not stay for ever
+            if self.circuits.len() >= self.full.load(Ordering::Relaxed) {
+                self.prune();
+                self.full.store((self.circuits.len() * 2).max(FULL), Ordering::Relaxed);
+            }
+            Arc::clone(&self.circuits.entry(key).or_default())
+        });
         Breaker { circuit, settings }
     }
 
@@ -58,7 +81,8 @@ impl Breakers {
 
     /// Forgets those that have nothing to remember and that nobody holds.
     pub(crate) fn prune(&self) {
-        self.circuits.retain(|_, circuit| Arc::strong_count(circuit) > 1 || !lock(circuit).is_whole());
+        let now = Instant::now();
+        self.circuits.retain(|_, circuit| Arc::strong_count(circuit) > 1 || !lock(circuit).is_whole(now));
     }
 }
 
@@ -73,7 +97,8 @@ impl Breaker {
 
     /// An attempt begins; it is overdue if it has no content after `patience`.
     pub(crate) fn begins(&self, patience: Option<Duration>) -> Wait {
-        lock(&self.circuit).begins(patience.map(|patience| Instant::now() + patience))
+        let now = Instant::now();
+        lock(&self.circuit).begins(now, patience.map(|patience| now + patience))
     }
 
     pub(crate) fn answers(&self, passage: Passage, wait: Wait) {

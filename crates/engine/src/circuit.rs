@@ -16,6 +16,8 @@ const FIRST_SHARE: f64 = 0.1;
 const UNSTATED_LIMIT: Duration = Duration::from_secs(1);
 const LONGEST_UNSTATED: Duration = Duration::from_secs(30);
 
+/// What nobody asked for so long is no news any more.
+const FORGOTTEN: Duration = Duration::from_hours(1);
 /// So many requests of a slow start tell more than chance does.
 const ENOUGH: u32 = 4;
 /// So many attempts that are overdue at once are a backend that hangs.
@@ -78,6 +80,8 @@ pub(crate) struct Circuit {
     /// Attempts without content so far, and when they are overdue.
     waiting: Vec<(u64, Instant)>,
     begun: u64,
+    /// When the last attempt began.
+    used: Option<Instant>,
 }
 
 impl Default for Circuit {
@@ -92,6 +96,7 @@ impl Default for Circuit {
             turns: 0,
             waiting: Vec::new(),
             begun: 0,
+            used: None,
         }
     }
 }
@@ -145,8 +150,9 @@ impl Circuit {
     }
 
     /// An attempt begins; without content by `due` it is overdue.
-    pub(crate) fn begins(&mut self, due: Option<Instant>) -> Wait {
+    pub(crate) fn begins(&mut self, now: Instant, due: Option<Instant>) -> Wait {
         self.begun += 1;
+        self.used = Some(now);
         if let Some(due) = due {
             self.waiting.push((self.begun, due));
         }
@@ -293,9 +299,11 @@ impl Circuit {
         }
     }
 
-    /// Nothing that would have to be remembered.
-    pub(crate) fn is_whole(&self) -> bool {
-        self.state == State::Closed && self.failures == 0 && self.limited.is_none() && self.waiting.is_empty()
+    /// Nothing that would have to be remembered, or nothing that still means anything.
+    pub(crate) fn is_whole(&self, now: Instant) -> bool {
+        let healthy = self.state == State::Closed && self.failures == 0 && self.limited.is_none();
+        let old = self.used.is_none_or(|used| now.saturating_duration_since(used) >= FORGOTTEN);
+        self.waiting.is_empty() && (healthy || old)
     }
 }
 

@@ -76,12 +76,16 @@ pub enum EngineError {
     Refused {
         /// The backend.
         backend: BackendId,
+        /// How it counts.
+        outcome: Outcome,
         /// Its status, 4xx.
         status: u16,
         /// Its own error body.
         body: Option<Bytes>,
         /// What it says.
         message: String,
+        /// All attempts, in order, that of the refusal included.
+        attempts: Vec<FailedAttempt>,
     },
     /// The request's own deadline passed.
     #[error("no answer within {after:?}")]

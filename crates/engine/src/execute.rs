@@ -205,9 +205,11 @@ fn cost(spec: &ModelSpec, usage: Usage) -> Option<MicroUsd> {
 }
 
 /// The refusal of a request that is itself at fault.
-pub(crate) fn refused(spec: &ModelSpec, error: AttemptError) -> EngineError {
+pub(crate) fn refused(spec: &ModelSpec, error: AttemptError, attempts: Vec<FailedAttempt>) -> EngineError {
     EngineError::Refused {
         backend: spec.backend.clone(),
+        outcome: error.outcome,
+        attempts,
         status: error.status.unwrap_or(400),
         body: error.body,
         message: error.message,

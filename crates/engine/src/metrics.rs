@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, atomic::AtomicU64};
 
+use dashmap::DashSet;
 use pointsman_actors::QueueStats;
 use pointsman_catalog::{ChangeCounts, ChangeKind};
 use pointsman_types::{
@@ -84,6 +85,11 @@ struct PolicyLabel {
     policy: &'static str,
 }
 
+/// The most models that have a label of their own.
+const MOST_LABELS: usize = 5000;
+/// The label of the others.
+const OTHER: &str = "other";
+
 /// Counters and histograms of one engine.
 #[derive(Debug)]
 pub struct Metrics {
@@ -108,6 +114,7 @@ pub struct Metrics {
     admitted: Gauge,
     admission_queue: Gauge,
     panics: Counter,
+    labelled: DashSet<ModelId>,
     backend_up: Family<BackendLabel, Gauge>,
     models: Family<BackendLabel, Gauge>,
     running: Family<BackendLabel, Gauge>,
@@ -152,6 +159,7 @@ impl Default for Metrics {
             admitted: Gauge::default(),
             admission_queue: Gauge::default(),
             panics: Counter::default(),
+            labelled: DashSet::new(),
             backend_up: Family::default(),
             models: Family::default(),
             running: Family::default(),
@@ -266,6 +274,10 @@ impl Metrics {
         admission: (usize, usize),
         breakers: &[(BackendId, ModelId, i64)],
     ) {
+        // what is no longer there has no load
+        self.breaker.clear();
+        self.in_flight.clear();
+        self.queued.clear();
         self.admitted.set(gauge(admission.0 as u64));
         self.admission_queue.set(gauge(admission.1 as u64));
         for (backend, (taken, waiting)) in backends {
@@ -274,7 +286,7 @@ impl Metrics {
             self.queued.get_or_create(&label).set(gauge(waiting as u64));
         }
         for (backend, model, level) in breakers {
-            let (backend, model) = (Text(backend.as_str().into()), Text(model.as_str().into()));
+            let (backend, model) = (Text(backend.as_str().into()), self.label(model));
             self.breaker.get_or_create(&ModelLabels { backend, model }).set(*level);
         }
     }
@@ -289,7 +301,7 @@ impl Metrics {
 
     pub(crate) fn attempt(&self, seen: &Observation, price: Option<&Price>) {
         let backend = Text(seen.backend.as_str().into());
-        let model = Text(seen.model.as_str().into());
+        let model = self.label(&seen.model);
         let outcome = seen.outcome.as_str();
         self.attempts.get_or_create(&AttemptLabels { backend: backend.clone(), model, outcome }).inc();
         let label = BackendLabel { backend: backend.clone() };
@@ -305,6 +317,18 @@ impl Metrics {
         if let (Some(price), Some(input), Some(output)) = (price, seen.input_tokens, seen.output_tokens) {
             self.cost.get_or_create(&label).inc_by(price.cost_usd(input, output));
         }
+    }
+
+    /// A model as a label. A backend may take any name: those that clients make up share one label beyond a number.
+    fn label(&self, model: &ModelId) -> Text {
+        let known = self.labelled.contains(model);
+        if !known && self.labelled.len() >= MOST_LABELS {
+            return Text(OTHER.into());
+        }
+        if !known {
+            self.labelled.insert(model.clone());
+        }
+        Text(model.as_str().into())
     }
 
     /// Everything in the text format of Prometheus, with the gauges as they are now.

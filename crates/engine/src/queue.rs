@@ -56,7 +56,7 @@ pub(crate) struct Queue<'a> {
     /// How much longer it waits for those that rest.
     patience: Duration,
     /// The refusal of a model whose window or filter the prompt did not pass.
-    refusal: Option<EngineError>,
+    refusal: Option<(Arc<ModelSpec>, AttemptError)>,
     crowded: bool,
     budget_spent: bool,
 }
@@ -270,13 +270,15 @@ impl<'a> Queue<'a> {
         self.waits.push(if limited { error.retry_after } else { None });
         self.failed.push(told(&spec, error.outcome, error.message.clone()));
         match error.outcome {
-            Outcome::ClientError => return Err(refused(&spec, error)),
+            Outcome::ClientError => {
+                return Err(refused(&spec, error, std::mem::take(&mut self.failed)));
+            }
             Outcome::ContextOverflow => {
                 self.only_larger_than(spec.context);
-                self.refusal.get_or_insert_with(|| refused(&spec, error));
+                self.refusal.get_or_insert((spec, error));
             }
             Outcome::ContentFilter | Outcome::Untranslatable => {
-                self.refusal.get_or_insert_with(|| refused(&spec, error));
+                self.refusal.get_or_insert((spec, error));
             }
             _ => {}
         }
@@ -327,9 +329,9 @@ impl<'a> Queue<'a> {
             matches!(f.outcome, Outcome::ContextOverflow | Outcome::ContentFilter | Outcome::Untranslatable)
         };
         if self.failed.iter().all(own_fault)
-            && let Some(refusal) = self.refusal.take()
+            && let Some((spec, error)) = self.refusal.take()
         {
-            return refusal;
+            return refused(&spec, error, self.failed);
         }
         if !self.failed.is_empty() {
             if self.budget_spent {

@@ -22,9 +22,43 @@ pub enum AnswerError {
     /// An object without `data`.
     #[error("the answer has no data")]
     NoData,
-    /// An `error` object under a success status.
+    /// An `error` object under a success status, or a finish reason that is one.
     #[error("the answer is an error: {0}")]
-    Error(String),
+    Error(Reported),
+}
+
+/// What a backend reports as an error in the place of an answer, or in the middle of one.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{message}")]
+pub struct Reported {
+    /// What it says.
+    pub message: String,
+    /// `{"error": ..}` as it came: who is at fault is read from it as from the body of a refusal.
+    pub body: String,
+}
+
+impl Reported {
+    pub(crate) fn of(error: &RawValue) -> Self {
+        Self { message: error_message(error), body: format!("{{\"error\":{}}}", error.get()) }
+    }
+
+    /// An answer that ends with a finish reason such as `error` or `abort`: the backend gave it up.
+    pub(crate) fn given_up(reason: &RawValue) -> Self {
+        Self {
+            message: format!("the backend gave the answer up: finish_reason {reason}"),
+            body: String::new(),
+        }
+    }
+}
+
+/// A count or an object of them that is of another kind than expected is none.
+pub(crate) fn lenient<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: serde::de::DeserializeOwned,
+{
+    let raw = Option::<&RawValue>::deserialize(deserializer)?;
+    Ok(raw.and_then(|raw| serde_json::from_str(raw.get()).ok()))
 }
 
 /// Token counts as the backend reports them.
@@ -50,14 +84,16 @@ pub enum Finish {
 }
 
 impl Finish {
-    /// Of a raw `finish_reason`; `None` where it is null.
-    pub(crate) fn of(raw: &RawValue) -> Option<Self> {
-        match raw.get() {
-            "null" => None,
+    /// Of a raw `finish_reason`; `None` where it says nothing, an error where the backend gave up.
+    pub(crate) fn of(raw: &RawValue) -> Result<Option<Self>, Reported> {
+        Ok(match raw.get() {
+            "null" | "\"\"" => None,
             "\"length\"" => Some(Self::Length),
             "\"content_filter\"" | "\"refusal\"" => Some(Self::Refused),
+            // vLLM's words for a request that died in it; OpenRouter's for a provider that did
+            "\"abort\"" | "\"error\"" => return Err(Reported::given_up(raw)),
             _ => Some(Self::Stop),
-        }
+        })
     }
 }
 
@@ -92,7 +128,7 @@ struct Wire<'a> {
     error: Option<&'a RawValue>,
     #[serde(borrow, default)]
     data: Option<&'a RawValue>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     usage: Option<Usage>,
 }
 
@@ -102,7 +138,7 @@ impl Answer {
         let Object(wire): Object<Wire<'_>> =
             serde_json::from_slice(&body).map_err(|e| AnswerError::NotJson(e.to_string()))?;
         if let Some(error) = wire.error {
-            return Err(AnswerError::Error(error_message(error)));
+            return Err(AnswerError::Error(Reported::of(error)));
         }
         if !wire.data.is_some_and(|data| data.get().starts_with('[')) {
             return Err(AnswerError::NoData);
@@ -118,7 +154,7 @@ impl Answer {
         let Object(wire): Object<Wire<'_>> =
             serde_json::from_slice(&body).map_err(|e| AnswerError::NotJson(e.to_string()))?;
         if let Some(error) = wire.error {
-            return Err(AnswerError::Error(error_message(error)));
+            return Err(AnswerError::Error(Reported::of(error)));
         }
         let Some(choices) = wire.choices else { return Err(AnswerError::NoChoices) };
         let first: Option<Object<Choice<'_>>> =
@@ -127,7 +163,7 @@ impl Answer {
         let Some(Object(first)) = first.filter(|Object(choice)| choice.message.is_some()) else {
             return Err(AnswerError::NoChoices);
         };
-        let finish = first.finish_reason.and_then(Finish::of);
+        let finish = first.finish_reason.map_or(Ok(None), Finish::of).map_err(AnswerError::Error)?;
         let text_bytes = choices.get().len() as u64;
         let usage = wire.usage.unwrap_or_default();
         let body = if wire.model.is_some() { body } else { with_model(&body, model) };
@@ -153,8 +189,18 @@ pub(crate) fn error_message(raw: &RawValue) -> String {
     text.chars().filter(|c| !c.is_control()).take(300).collect()
 }
 
-/// `object` with `"model"` as its first field.
+/// `object` with `"model"` as its first field, or in the place of one that is null. One that names a model stays.
 pub(crate) fn with_model(object: &Bytes, model: &str) -> Bytes {
+    if memchr::memmem::find(object, b"\"model\"").is_some()
+        && let Ok(mut fields) = serde_json::from_slice::<serde_json::Map<_, _>>(object)
+        && let Some(known) = fields.get_mut("model")
+    {
+        if !known.is_null() {
+            return object.clone();
+        }
+        *known = model.into();
+        return serde_json::Value::from(fields).to_string().into();
+    }
     let Some(open) = memchr::memchr(b'{', object) else { return object.clone() };
     let (head, rest) = object.split_at(open + 1);
     let field = format!("\"model\":{}", serde_json::Value::from(model));
@@ -188,8 +234,15 @@ mod tests {
         let answer = Answer::read(body.clone(), "m").unwrap();
         assert_eq!(answer.body, body);
         assert_eq!(answer.usage, Usage { input: Some(Tokens(3)), output: None });
-        let answer = Answer::read(Bytes::from_static(b"{\"choices\":[{\"message\":{}}]}"), "a\"b").unwrap();
-        assert_eq!(&answer.body[..], br#"{"model":"a\"b","choices":[{"message":{}}]}"#);
+        for (body, expected) in [
+            (r#"{"choices":[{"message":{}}]}"#, r#"{"model":"a\"b","choices":[{"message":{}}]}"#),
+            (
+                r#"{"choices":[{"message":{}}],"model":null}"#,
+                r#"{"choices":[{"message":{}}],"model":"a\"b"}"#,
+            ),
+        ] {
+            assert_eq!(Answer::read(Bytes::from_static(body.as_bytes()), "a\"b").unwrap().body, expected);
+        }
     }
 
     #[test]
@@ -204,6 +257,7 @@ mod tests {
             ("{\"choices\":[{}]}", "no choices"),
             ("{\"error\":{\"message\":\"boom\"}}", "is an error: boom"),
             ("{\"error\":\"plain\"}", "is an error: plain"),
+            ("{\"choices\":[{\"message\":{},\"finish_reason\":\"abort\"}]}", "gave the answer up"),
         ] {
             let error = Answer::read(Bytes::from(body.as_bytes()), "m").unwrap_err().to_string();
             assert!(error.contains(expected), "{body}: {error}");

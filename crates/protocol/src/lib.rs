@@ -18,7 +18,7 @@ mod rewrite;
 mod sse;
 
 pub use adapt::{Adaptation, Parameter};
-pub use answer::{Answer, AnswerError, Finish, Usage};
+pub use answer::{Answer, AnswerError, Finish, Reported, Usage};
 pub use embeddings::EmbeddingsRequest;
 pub use error::{ErrorBody, ErrorType};
 pub use messages::{Conversation, IMAGE_TOKENS};

@@ -228,15 +228,29 @@ fn explain(raw: &str) -> RequestError {
         let trailing = deserializer.end().err().map_or_else(|| "unreadable".to_owned(), |e| e.to_string());
         return RequestError::NotJson(trailing);
     };
-    let param = error.path().to_string();
+    let param = brief(&error.path().to_string());
     let inner = error.into_inner();
+    let why = brief(&inner.to_string());
     if inner.is_data() && raw.trim_start().starts_with('{') {
-        RequestError::Shape { message: format!("{param}: {inner}"), param }
+        RequestError::Shape { message: format!("{param}: {why}"), param }
     } else if inner.is_data() {
         RequestError::NotJson("the top level must be an object".to_owned())
     } else {
-        RequestError::NotJson(inner.to_string())
+        RequestError::NotJson(why)
     }
+}
+
+/// What serde says, without most of the client's text that it quotes: a prompt has no place in a log.
+fn brief(text: &str) -> String {
+    const HEAD: usize = 60;
+    const TAIL: usize = 80;
+    if text.chars().count() <= HEAD + TAIL {
+        return text.to_owned();
+    }
+    let head: String = text.chars().take(HEAD).collect();
+    let tail: Vec<char> = text.chars().rev().take(TAIL).collect();
+    let tail: String = tail.into_iter().rev().collect();
+    format!("{head}...{tail}")
 }
 
 fn forms(wire: &Wire<'_>) -> Result<Vec<ModelForm>, RequestError> {

@@ -11,11 +11,14 @@ use serde_json::value::RawValue;
 use thiserror::Error;
 
 use crate::{
-    Finish, Usage,
-    answer::{error_message, with_model},
+    Finish, Reported, Usage,
+    answer::{error_message, lenient, with_model},
     depth::end_of_string,
     object::Object,
 };
+
+/// What a stream may begin with, and is no part of it.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// Why a stream cannot be passed on.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -32,7 +35,7 @@ pub enum SseError {
     NotJson(String),
     /// The backend reports an error in the stream.
     #[error("the backend reports: {0}")]
-    Error(String),
+    Error(Reported),
     /// `[DONE]` came before any choice had finished.
     #[error("the stream ended before the answer was finished")]
     Unfinished,
@@ -70,6 +73,8 @@ pub struct SseEvents {
     lenient: bool,
     /// The last event ended with a CR, whose LF may follow.
     half_a_line_end: bool,
+    /// Events were read.
+    begun: bool,
     summary: SseSummary,
     failure: Option<SseError>,
 }
@@ -84,7 +89,7 @@ struct Chunk<'a> {
     model: Option<&'a RawValue>,
     #[serde(borrow, default)]
     error: Option<&'a RawValue>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     usage: Option<Usage>,
     #[serde(borrow, default)]
     choices: Option<Vec<Choice<'a>>>,
@@ -109,6 +114,7 @@ impl SseEvents {
             names_model: None,
             lenient: false,
             half_a_line_end: false,
+            begun: false,
             summary: SseSummary::default(),
             failure: None,
         }
@@ -177,6 +183,10 @@ impl SseEvents {
 
     /// Reads whole events.
     fn read(&mut self, mut events: Bytes) -> Result<Bytes, SseError> {
+        if !self.begun && events.starts_with(BYTE_ORDER_MARK) {
+            events.advance(BYTE_ORDER_MARK.len());
+        }
+        self.begun |= !events.is_empty();
         let mut rewritten: Option<Vec<u8>> = None;
         let mut at = 0;
         // where the event that is read begins, here and in what is written
@@ -244,34 +254,40 @@ impl SseEvents {
         self.summary.events += 1;
         self.summary.text_bytes += self.words.text_bytes(data);
         if !self.worth_parsing(data) {
-            return Ok(());
+            // only whether it is JSON, which costs a fifth of reading it
+            let checked = serde_json::from_slice::<IgnoredAny>(data);
+            return checked.map(|_| ()).map_err(|e| SseError::NotJson(e.to_string()));
         }
         let Object(chunk): Object<Chunk<'_>> =
             serde_json::from_slice(data).map_err(|e| SseError::NotJson(e.to_string()))?;
         if let Some(error) = chunk.error.filter(|e| e.get() != "null") {
-            return Err(SseError::Error(error_message(error)));
+            return Err(SseError::Error(Reported::of(error)));
         }
         if chunk.object.is_some_and(|object| object.get() == "\"error\"") {
-            return Err(SseError::Error(chunk.message.map(error_message).unwrap_or_default()));
+            let message = chunk.message.map(error_message).unwrap_or_default();
+            return Err(SseError::Error(Reported {
+                message,
+                body: String::from_utf8_lossy(data).into_owned(),
+            }));
         }
         self.names_model.get_or_insert(chunk.model.is_some());
-        if let Some(usage) = chunk.usage {
-            self.summary.usage = usage;
+        if let Some(Usage { input, output }) = chunk.usage {
+            let known = &mut self.summary.usage;
+            *known = Usage { input: input.or(known.input), output: output.or(known.output) };
         }
         for choice in chunk.choices.iter().flatten() {
             self.summary.content |= choice.delta.is_some_and(has_content);
-            let finish = choice.finish_reason.and_then(Finish::of);
+            let finish = choice.finish_reason.map_or(Ok(None), Finish::of).map_err(SseError::Error)?;
             self.summary.finished |= finish.is_some();
             self.summary.finish = self.summary.finish.or(finish);
         }
         Ok(())
     }
 
-    /// Once content flows, an event that can carry nothing but more of it is not parsed: it is checked to be
+    /// Once content flows, an event that can carry nothing but more of it is not taken apart: it is checked to be
     /// an object and looked over for the words that matter.
     fn worth_parsing(&self, data: &[u8]) -> bool {
-        let object = data.starts_with(b"{") && data.ends_with(b"}");
-        !object || !self.summary.content || self.words.any(data)
+        !data.starts_with(b"{") || !self.summary.content || self.words.any(data)
     }
 }
 
@@ -281,7 +297,8 @@ struct Words {
     error: memmem::Finder<'static>,
     usage: memmem::Finder<'static>,
     finish: memmem::Finder<'static>,
-    content: memmem::Finder<'static>,
+    /// What text stands behind.
+    text: [memmem::Finder<'static>; 3],
 }
 
 impl Words {
@@ -291,18 +308,20 @@ impl Words {
             usage: memmem::Finder::new("\"usage\""),
             finish: memmem::Finder::new("\"finish_reason\""),
             // `content` and `reasoning_content` alike
-            content: memmem::Finder::new("content\":"),
+            text: ["content\":", "\"reasoning\":", "\"arguments\":"].map(memmem::Finder::new),
         }
     }
 
-    /// Bytes of the strings that are called content of some kind.
+    /// Bytes of the strings that are content of some kind, arguments of tools included.
     fn text_bytes(&self, data: &[u8]) -> u64 {
-        let string = |at: usize| {
-            let value =
-                data.get(at + self.content.needle().len()..)?.trim_ascii_start().strip_prefix(b"\"")?;
+        let string = |from: usize| {
+            let value = data.get(from..)?.trim_ascii_start().strip_prefix(b"\"")?;
             Some(end_of_string(value, 0) as u64)
         };
-        self.content.find_iter(data).filter_map(string).sum()
+        let of = |word: &memmem::Finder<'_>| -> u64 {
+            word.find_iter(data).filter_map(|at| string(at + word.needle().len())).sum()
+        };
+        self.text.iter().map(of).sum()
     }
 
     /// Whether one of them stands in `data` with a value; most events carry a null for the latter two.
@@ -437,10 +456,52 @@ mod tests {
         let mut events = SseEvents::new("m", 64);
         assert!(matches!(
             events.push(Bytes::from_static(b"data: {\"error\":{\"message\":\"boom\"}}\n\n")),
-            Err(SseError::Error(m)) if m == "boom"
+            Err(SseError::Error(told)) if told.message == "boom" && told.body == "{\"error\":{\"message\":\"boom\"}}"
         ));
         assert!(matches!(events.push(Bytes::from_static(b"data: <html>\n\n")), Err(SseError::NotJson(_))));
         assert!(matches!(events.push(Bytes::from(vec![b'a'; 65])), Err(SseError::TooLong { limit: 64 })));
+    }
+
+    #[test]
+    fn what_is_no_content_is_read_all_the_same() {
+        let feed = |pieces: &[&str]| {
+            let mut events = SseEvents::new("m", 1024);
+            let read: Result<Vec<_>, _> =
+                pieces.iter().map(|piece| events.push(Bytes::from(format!("data: {piece}\n\n")))).collect();
+            (read.is_ok() && events.take_failure().is_none(), *events.summary())
+        };
+        let one = r#"{"model":"m","choices":[{"delta":{"content":"one"}}]}"#;
+        // garbage in braces behind content
+        assert!(!feed(&[one, r#"{"choices":[{"delta":{"content":"a"}]}"#]).0);
+        // an empty reason is none, and some reasons are failures
+        assert!(
+            !feed(&[r#"{"model":"m","choices":[{"delta":{"role":"assistant"},"finish_reason":""}]}"#])
+                .1
+                .finished
+        );
+        for reason in ["abort", "error"] {
+            let end = format!(r#"{{"choices":[{{"delta":{{}},"finish_reason":"{reason}"}}]}}"#);
+            assert!(!feed(&[one, &end]).0, "{reason}");
+        }
+        // counts that are none wipe nothing out and break nothing
+        let counted = r#"{"choices":[],"usage":{"prompt_tokens":4,"completion_tokens":2}}"#;
+        for none in [r#"{"choices":[],"usage":{}}"#, r#"{"choices":[],"usage":5}"#] {
+            let (fine, summary) = feed(&[one, counted, none]);
+            assert!(fine && summary.usage.input.is_some() && summary.usage.output.is_some(), "{none}");
+        }
+        // arguments are text that somebody pays for
+        let call =
+            r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"arguments":"{\"a\":1}"}}]}}]}"#;
+        assert_eq!(feed(&[one, call]).1.text_bytes, 3 + 9);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_stream() {
+        let mut events = SseEvents::new("m", 1024);
+        let marked = [b"\xEF\xBB\xBF".as_slice(), event("hi").as_bytes()].concat();
+        assert!(events.push(Bytes::copy_from_slice(&marked[..2])).unwrap().is_empty());
+        assert_eq!(events.push(Bytes::copy_from_slice(&marked[2..])).unwrap(), event("hi"));
+        assert!(events.summary().content);
     }
 
     #[test]

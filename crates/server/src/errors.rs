@@ -121,14 +121,8 @@ impl From<EngineError> for HttpError {
                 Self { retry_after: Some(Duration::from_secs(1)), ..busy }
             }
             EngineError::AllFailed { attempts, retry_after } => Self::all_failed(&attempts, retry_after),
-            EngineError::Refused { status, message, body, .. } => {
-                let status = client_status(status);
-                // the backend's own words say best what is wrong with the request
-                if let Some(body) = body.and_then(|body| whole_error(&body)) {
-                    return Self { status, body, retry_after: None, attempts: Some(1) };
-                }
-                let body = ErrorBody::new(ErrorType::InvalidRequestError, "refused_by_backend", message);
-                Self::new(status, &body)
+            EngineError::Refused { outcome, status, message, body, attempts, .. } => {
+                Self::refused(outcome, status, message, body.as_deref()).listing(&attempts)
             }
             EngineError::Busy { retry_after } => {
                 let busy = server_error(StatusCode::SERVICE_UNAVAILABLE, "overloaded", error.to_string());
@@ -146,10 +140,9 @@ impl From<EngineError> for HttpError {
             }
             EngineError::Deadline { ref attempts, .. } => {
                 let before =
-                    if attempts.is_empty() { String::new() } else { format!(": {}", listed(attempts)) };
+                    if attempts.is_empty() { String::new() } else { format!(": {}", told(attempts)) };
                 let message = format!("{error}{before}");
-                let late = server_error(StatusCode::GATEWAY_TIMEOUT, "deadline_exceeded", message);
-                Self { attempts: Some(attempts.len()), ..late }
+                server_error(StatusCode::GATEWAY_TIMEOUT, "deadline_exceeded", message).listing(attempts)
             }
             EngineError::Panicked => Self::panicked(),
             EngineError::Unclassified { .. } => {
@@ -219,7 +212,7 @@ impl HttpError {
     }
 
     fn all_failed(attempts: &[FailedAttempt], retry_after: Option<Duration>) -> Self {
-        let message = format!("every backend failed: {}", listed(attempts));
+        let message = format!("every backend failed: {}", told(attempts));
         let all = |outcome| attempts.iter().all(|a| a.outcome == outcome);
         let (status, r#type, code) = if retry_after.is_some() {
             (StatusCode::TOO_MANY_REQUESTS, ErrorType::RateLimitError, "rate_limited")
@@ -229,14 +222,36 @@ impl HttpError {
             (StatusCode::BAD_GATEWAY, ErrorType::ServerError, "backends_failed")
         };
         let error = Self::new(status, &ErrorBody::new(r#type, code, message));
-        Self { retry_after, attempts: Some(attempts.len()), ..error }
+        Self { retry_after, ..error }.listing(attempts)
+    }
+
+    /// A request that is itself at fault, in the backend's own words, which say best what is wrong with it. That a
+    /// prompt is too long is said with one status and one code, whoever says it.
+    fn refused(outcome: Outcome, status: u16, message: String, body: Option<&[u8]>) -> Self {
+        let too_long = outcome == Outcome::ContextOverflow;
+        let status = if too_long { StatusCode::BAD_REQUEST } else { client_status(status) };
+        let code = if too_long { "context_length_exceeded" } else { "refused_by_backend" };
+        match body.and_then(|body| whole_error(body, too_long.then_some(code))) {
+            Some(body) => Self { status, body, retry_after: None, attempts: None },
+            None => Self::new(status, &ErrorBody::new(ErrorType::InvalidRequestError, code, message)),
+        }
+    }
+
+    /// With what happened at each backend as `error.attempts`.
+    fn listing(self, attempts: &[FailedAttempt]) -> Self {
+        let body = serde_json::from_slice(&self.body).ok().and_then(|mut body: Value| {
+            let error = body.get_mut("error")?.as_object_mut()?;
+            error.insert("attempts".to_owned(), serde_json::to_value(attempts).ok()?);
+            serde_json::to_vec(&body).ok()
+        });
+        Self { body: body.unwrap_or(self.body), attempts: Some(attempts.len()), ..self }
     }
 }
 
 /// What happened at each backend.
-fn listed(attempts: &[FailedAttempt]) -> String {
-    let told = attempts.iter().map(|a| format!("{} on {}: {}", a.model, a.backend, a.message));
-    told.collect::<Vec<_>>().join("; ")
+fn told(attempts: &[FailedAttempt]) -> String {
+    let each = attempts.iter().map(|a| format!("{} on {}: {}", a.model, a.backend, a.message));
+    each.collect::<Vec<_>>().join("; ")
 }
 
 /// What would let at least one model take the request: for the constraint that the most of them break, those that are
@@ -293,8 +308,8 @@ fn client_status(status: u16) -> StatusCode {
     StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST)
 }
 
-/// A backend's error body with the fields that every error of ours has; `None` where it is none.
-fn whole_error(body: &[u8]) -> Option<Vec<u8>> {
+/// A backend's error body with the fields that every error of ours has, and with this code; `None` where it is none.
+fn whole_error(body: &[u8], code: Option<&str>) -> Option<Vec<u8>> {
     let mut body: Value = serde_json::from_slice(body).ok()?;
     let error = body.get_mut("error")?.as_object_mut()?;
     error.get("message")?.as_str()?;
@@ -303,6 +318,9 @@ fn whole_error(body: &[u8]) -> Option<Vec<u8>> {
     }
     for field in ["param", "code"] {
         error.entry(field).or_insert(Value::Null);
+    }
+    if let Some(code) = code {
+        error.insert("code".to_owned(), code.into());
     }
     serde_json::to_vec(&body).ok()
 }
@@ -324,8 +342,8 @@ mod tests {
             (r#"{"error":"a"}"#, None),
             ("<html>", None),
         ] {
-            let made =
-                whole_error(body.as_bytes()).map(|made| serde_json::from_slice::<Value>(&made).unwrap());
+            let made = whole_error(body.as_bytes(), None)
+                .map(|made| serde_json::from_slice::<Value>(&made).unwrap());
             assert_eq!(made, expected.map(|e| serde_json::from_str(e).unwrap()), "{body}");
         }
     }

@@ -29,6 +29,8 @@ pub enum Behaviour {
     Stream(Vec<String>),
     /// Streams these pieces and then closes in the middle of the body.
     StreamThenClose(Vec<String>),
+    /// Sends pieces of a body of this type in chunks, with so long a pause before each.
+    Dribble(Duration, &'static str, Vec<String>),
     /// Streams the first pieces, then waits for the gate before each further one.
     StreamAtGate(Vec<String>),
     /// Streams these pieces, then stands still until the client goes away.
@@ -275,6 +277,15 @@ async fn behave(stream: &mut TcpStream, behaviour: Behaviour, shared: &Shared) -
         Behaviour::Stream(pieces) => {
             let whole = pieces_out(stream, &pieces, None).await;
             whole && stream.write_all(b"0\r\n\r\n").await.is_ok()
+        }
+        Behaviour::Dribble(pause, kind, pieces) => {
+            let head = STREAM_HEAD.replace("text/event-stream", kind);
+            let mut open = stream.write_all(head.as_bytes()).await.is_ok();
+            for piece in pieces {
+                tokio::time::sleep(pause).await;
+                open = open && http::chunk(stream, piece.as_bytes()).await;
+            }
+            open && stream.write_all(b"0\r\n\r\n").await.is_ok()
         }
         Behaviour::StreamThenClose(pieces) => {
             pieces_out(stream, &pieces, None).await;

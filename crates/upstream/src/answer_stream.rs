@@ -15,8 +15,9 @@ use tokio::{
 
 use crate::{
     AttemptError, Pass,
-    client::{next, read},
-    dialect,
+    client::{in_answer, next, read},
+    dialect, refusal,
+    secrets::Secrets,
 };
 
 /// The most pieces of a body that are put into one write.
@@ -31,6 +32,8 @@ pub(crate) struct StreamRules {
     pub(crate) max_event_bytes: usize,
     /// The longest silence.
     pub(crate) idle: Duration,
+    /// The longest that the whole answer may take.
+    pub(crate) total: Duration,
     /// Either of a finish reason and `[DONE]` is an end.
     pub(crate) lenient: bool,
 }
@@ -46,12 +49,14 @@ pub struct AnswerStream {
     /// What came before and with the first content.
     head: Option<Bytes>,
     idle: Duration,
+    total: Duration,
     deadline: Instant,
     /// A failure that came behind events which the client has to see first.
     failed: Option<AttemptError>,
     /// A stream without `[DONE]`, or without a finish reason, is whole all the same.
     lenient: bool,
     ended: bool,
+    secrets: Secrets,
     _place: Pass,
 }
 
@@ -65,14 +70,15 @@ impl AnswerStream {
         deadline: Instant,
         place: Pass,
     ) -> Result<Self, AttemptError> {
-        let StreamRules { max_event_bytes, idle, lenient } = rules;
+        let StreamRules { max_event_bytes, idle, total, lenient } = rules;
         let content_type = response.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
         let expected = match &own {
             Some((BackendDialect::Ollama, _)) => "application/",
             _ => "text/event-stream",
         };
+        let content_type = content_type.map(str::to_ascii_lowercase);
         let other = content_type.filter(|t| !t.starts_with(expected));
-        let is_whole = other.is_some_and(|t| t.starts_with("application/json"));
+        let is_whole = other.as_ref().is_some_and(|t| t.starts_with("application/json"));
         if let Some(other) = other.filter(|_| !is_whole) {
             return Err(AttemptError::malformed(format!("asked for a stream of events, got {other:?}")));
         }
@@ -83,10 +89,12 @@ impl AnswerStream {
             events: SseEvents::new(model, max_event_bytes).lenient(lenient),
             head: None,
             idle,
+            total,
             deadline,
             failed: None,
             lenient,
             ended: false,
+            secrets: Secrets::default(),
             _place: place,
         };
         if is_whole {
@@ -128,8 +136,11 @@ impl AnswerStream {
             let answer = dialect.answer(&body, model, dialect::unix_time());
             body = answer.map_err(AttemptError::malformed)?.into();
         }
-        let answer = Answer::read(body, model).map_err(|e| AttemptError::malformed(e.to_string()))?;
+        let answer = Answer::read(body, model).map_err(in_answer)?;
         self.head = Some(self.events.push(answer.as_events()).map_err(in_stream)?);
+        if let Some(failure) = self.events.take_failure() {
+            return Err(in_stream(failure));
+        }
         self.ended = true;
         Ok(())
     }
@@ -144,13 +155,19 @@ impl AnswerStream {
         if let Some(head) = self.head.take().filter(|head| !head.is_empty()) {
             return Some(Ok(head));
         }
-        match self.read().await.transpose() {
-            Some(Ok(events)) => Some(Ok(self.with_what_is_here(events).await)),
-            item => {
-                self.ended |= matches!(item, Some(Err(_)));
-                item
+        match self.read().await {
+            Ok(Some(events)) => Some(Ok(self.with_what_is_here(events).await)),
+            Ok(None) => None,
+            Err(error) => {
+                self.ended = true;
+                Some(Err(self.secrets.hide(error)))
             }
         }
+    }
+
+    /// What no error may say.
+    pub(crate) fn hide(&mut self, secrets: Secrets) {
+        self.secrets = secrets;
     }
 
     /// Adds the events that have arrived meanwhile, without waiting: a burst becomes one write to the client.
@@ -198,7 +215,15 @@ impl AnswerStream {
                 return Ok(None);
             }
             let left = self.deadline.saturating_duration_since(Instant::now());
-            let chunk = next(response, self.idle.min(left)).await?;
+            let late = || Err(AttemptError::late("the answer was not over", self.total));
+            // a backend that never pauses is late all the same
+            if left.is_zero() {
+                return late();
+            }
+            let chunk = match timeout(left, next(response, self.idle)).await {
+                Ok(chunk) => chunk?,
+                Err(_) => return late(),
+            };
             let Some(chunk) = chunk else {
                 let rest = match self.own.take() {
                     Some(mut own) => own.finish().map_err(AttemptError::malformed)?,
@@ -260,6 +285,7 @@ impl AnswerStream {
 fn in_stream(error: SseError) -> AttemptError {
     match error {
         SseError::Unfinished => AttemptError::truncated(error.to_string()),
+        SseError::Error(told) => refusal::reported(told),
         error => AttemptError::malformed(error.to_string()),
     }
 }

@@ -9,21 +9,24 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use pointsman_dialects::backend::BackendDialect;
-use pointsman_protocol::Answer;
+use pointsman_protocol::{Answer, AnswerError};
 use pointsman_types::{BackendId, Outcome, Priority};
 use reqwest::{Client, Request, Response, Url};
 use secrecy::ExposeSecret;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::{
     AnswerStream, AttemptError, Crowded, Gate, Pass, Timeouts, UpstreamError, UpstreamSettings,
     answer_stream::StreamRules,
     dialect::{self, Dialect, WireDialect},
     limits, refusal,
+    secrets::Secrets,
 };
 
 /// The longest error body that is read.
 const MAX_ERROR_BYTES: usize = 64 * 1024;
+/// How long it is waited for.
+const REFUSAL_PATIENCE: Duration = Duration::from_secs(1);
 /// What providers call their own id of a request.
 const REQUEST_IDS: [&str; 2] = ["x-request-id", "request-id"];
 
@@ -90,6 +93,7 @@ struct Backend {
     base: String,
     dialect: Dialect,
     headers: HeaderMap,
+    secrets: Secrets,
     own_keys: bool,
     timeouts: Timeouts,
     gate: Gate,
@@ -153,7 +157,12 @@ impl Transport {
         let Some(backend) = self.backends.get(backend) else {
             return Err(AttemptError::new(Outcome::Connect, format!("backend {backend} is gone")));
         };
-        backend.answer(call, Instant::now(), place).await
+        let mut secrets = backend.secrets.clone();
+        if let Some(own) = call.authorization.filter(|_| backend.own_keys).and_then(|own| own.to_str().ok()) {
+            secrets.add(own.strip_prefix("Bearer ").unwrap_or(own).trim());
+        }
+        let answered = backend.answer(call, Instant::now(), place, &secrets).await;
+        answered.map_err(|error| secrets.hide(error))
     }
 }
 
@@ -172,7 +181,9 @@ impl Backend {
         }
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let mut secrets = Secrets::default();
         if let Some(key) = &settings.api_key {
+            secrets.add(key.expose_secret());
             let (name, before) = dialect::key_header(settings.dialect);
             let value = HeaderValue::from_str(&format!("{before}{}", key.expose_secret()));
             let mut value = value.map_err(|_| UpstreamError::Key { backend: backend.clone() })?;
@@ -183,11 +194,12 @@ impl Backend {
             headers.insert(dialect::ANTHROPIC_VERSION.0, dialect::ANTHROPIC_VERSION.1);
         }
         Ok(Self {
-            client: client(&url, settings.timeouts.connect)
+            client: client(&url, settings.timeouts.connect, settings.endpoint.local)
                 .map_err(|e| UpstreamError::Client { backend, why: e.to_string() })?,
             base: base.to_owned(),
             dialect: Dialect::new(settings.dialect),
             headers,
+            secrets,
             own_keys: settings.own_keys,
             timeouts: settings.timeouts,
             gate,
@@ -195,6 +207,7 @@ impl Backend {
             stream_rules: StreamRules {
                 max_event_bytes: settings.max_event_bytes,
                 idle: settings.timeouts.idle,
+                total: settings.timeouts.total,
                 lenient: settings.lenient_streams,
             },
         })
@@ -226,7 +239,13 @@ impl Backend {
     }
 
     /// The first byte, and of a stream the first content, is due by one deadline; the end of a whole answer by another.
-    async fn answer(&self, call: Call<'_>, started: Instant, place: Pass) -> Result<Reply, AttemptError> {
+    async fn answer(
+        &self,
+        call: Call<'_>,
+        started: Instant,
+        place: Pass,
+        secrets: &Secrets,
+    ) -> Result<Reply, AttemptError> {
         let Timeouts { first_byte, total, .. } = self.timeouts;
         let due = first_byte.min(total);
         let late = |due| move |_| AttemptError::late("no answer", due);
@@ -236,7 +255,10 @@ impl Backend {
         let id = |name: &&str| response.headers().get(*name).cloned();
         let request_id = REQUEST_IDS.iter().find_map(id);
         let body = self.body(response, &call, spoken, started, place);
-        let body = timeout_at(started + due, body).await.map_err(late(due))??;
+        let mut body = timeout_at(started + due, body).await.map_err(late(due))??;
+        if let ReplyBody::Stream(stream) = &mut body {
+            stream.hide(secrets.clone());
+        }
         Ok(Reply { body, limited, request_id, dropped })
     }
 
@@ -246,7 +268,7 @@ impl Backend {
         let (mut response, mut dropped) = self.ask(call, spoken).await?;
         if let Some(other) = self.dialect.other(response.status(), spoken, call.operation) {
             let status = response.status();
-            let body = read(response, MAX_ERROR_BYTES, self.timeouts.idle).await.ok();
+            let body = read_refusal(response).await;
             if !dialect::is_missing_route(body.as_deref().unwrap_or_default()) {
                 return Err(refusal::error(status, body));
             }
@@ -259,7 +281,7 @@ impl Backend {
         let status = response.status();
         let limited = limits::wait(response.headers(), status != StatusCode::OK, SystemTime::now());
         if status != StatusCode::OK {
-            let body = read(response, MAX_ERROR_BYTES, self.timeouts.idle).await.ok();
+            let body = read_refusal(response).await;
             let body = match spoken {
                 Some(dialect) => body.map(|body| dialect.error(status.as_u16(), &body).into()),
                 None => body,
@@ -305,11 +327,19 @@ impl Backend {
             Operation::Chat => Answer::read(body, call.model),
             Operation::Embeddings => Answer::read_embeddings(body, call.model),
         };
-        Ok(ReplyBody::Json(answer.map_err(|e| AttemptError::malformed(e.to_string()))?))
+        Ok(ReplyBody::Json(answer.map_err(in_answer)?))
     }
 }
 
-fn client(url: &Url, connect: Duration) -> Result<Client, reqwest::Error> {
+pub(crate) fn in_answer(error: AnswerError) -> AttemptError {
+    match error {
+        AnswerError::Error(told) => refusal::reported(told),
+        error => AttemptError::malformed(error.to_string()),
+    }
+}
+
+/// `local`: own infrastructure.
+fn client(url: &Url, connect: Duration, local: bool) -> Result<Client, reqwest::Error> {
     let builder = Client::builder()
         .connect_timeout(connect)
         .redirect(reqwest::redirect::Policy::none())
@@ -317,14 +347,30 @@ fn client(url: &Url, connect: Duration) -> Result<Client, reqwest::Error> {
         .tcp_nodelay(true)
         .pool_max_idle_per_host(1024)
         .user_agent(concat!("pointsman/", env!("CARGO_PKG_VERSION")));
-    // a proxy from the environment is for the world outside, not for this machine
+    // a proxy from the environment is for the world outside
     let loopback = match url.host() {
         Some(url::Host::Domain(name)) => name == "localhost",
         Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
         Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
         None => false,
     };
-    if loopback { builder.no_proxy() } else { builder }.build()
+    if loopback || local { builder.no_proxy() } else { builder }.build()
+}
+
+/// What a refusal says, as far as it comes at once: the next candidate does not wait for its end.
+async fn read_refusal(mut response: Response) -> Option<Bytes> {
+    let mut body = BytesMut::new();
+    let read = async {
+        while let Ok(Some(chunk)) = response.chunk().await {
+            body.extend_from_slice(&chunk);
+            if body.len() >= MAX_ERROR_BYTES {
+                break;
+            }
+        }
+    };
+    let _ = timeout(REFUSAL_PATIENCE, read).await;
+    body.truncate(MAX_ERROR_BYTES);
+    Some(body.freeze())
 }
 
 /// The whole body, if it has at most `limit` bytes.
@@ -353,7 +399,7 @@ pub(crate) async fn read(
 
 /// The next bytes of a body, `None` at its end.
 pub(crate) async fn next(response: &mut Response, idle: Duration) -> Result<Option<Bytes>, AttemptError> {
-    match timeout_at(Instant::now() + idle, response.chunk()).await {
+    match timeout(idle, response.chunk()).await {
         Ok(chunk) => chunk.map_err(AttemptError::broken),
         Err(_) => Err(AttemptError::late("the answer stopped: no byte", idle)),
     }

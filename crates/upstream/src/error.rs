@@ -6,6 +6,9 @@ use bytes::Bytes;
 use pointsman_types::{BackendId, Outcome};
 use thiserror::Error;
 
+/// Characters of a message: it is told to clients and logged, and may quote a backend.
+const LONGEST_MESSAGE: usize = 500;
+
 /// Why the transport cannot be built.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -65,7 +68,11 @@ pub struct AttemptError {
 
 impl AttemptError {
     pub(crate) fn new(outcome: Outcome, message: impl Into<String>) -> Self {
-        Self { outcome, message: message.into(), status: None, retry_after: None, body: None }
+        let mut message = message.into();
+        if let Some((end, _)) = message.char_indices().nth(LONGEST_MESSAGE) {
+            message.truncate(end);
+        }
+        Self { outcome, message, status: None, retry_after: None, body: None }
     }
 
     pub(crate) fn with_body(self, body: Option<Bytes>) -> Self {
@@ -78,7 +85,7 @@ impl AttemptError {
         let error = error.without_url();
         let told = chain(&error);
         let says = |words: &[&str]| words.iter().any(|word| told.contains(word));
-        let outcome = if error.is_timeout() {
+        let outcome = if error.is_timeout() && !error.is_connect() {
             Outcome::Timeout
         } else if says(&[
             "certificate",
@@ -86,6 +93,7 @@ impl AttemptError {
             "corrupt message",
             "handshake",
             "peer is incompatible",
+            "received fatal alert",
         ]) {
             Outcome::Tls
         } else if says(&["invalid HTTP", "parse error"]) || error.is_decode() || error.is_redirect() {
@@ -112,11 +120,6 @@ impl AttemptError {
 
     pub(crate) fn malformed(message: impl Into<String>) -> Self {
         Self::new(Outcome::Malformed, message)
-    }
-
-    /// Whether another backend may do better: not if the request itself is at fault.
-    pub fn may_retry_elsewhere(&self) -> bool {
-        self.outcome != Outcome::ClientError
     }
 }
 

@@ -13,6 +13,7 @@ mod gate;
 mod limits;
 mod refusal;
 mod resilience;
+mod secrets;
 mod settings;
 
 pub use answer_stream::AnswerStream;

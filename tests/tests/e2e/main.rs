@@ -20,3 +20,4 @@ mod healing;
 mod lifecycle;
 mod litellm;
 mod matrix;
+mod words;

@@ -118,7 +118,7 @@ fn a_backend_that_is_back_starts_slowly() {
     let mut bench = Bench::open();
     bench.wait(1.1);
     assert_eq!(bench.admit(), Ok(Passage::Probe));
-    let wait = bench.circuit.begins(None);
+    let wait = bench.circuit.begins(bench.now, None);
     bench.circuit.answers(bench.now, Passage::Probe, wait);
     let share = |bench: &mut Bench| (0..100).filter(|_| bench.admit().is_ok()).count();
     assert_eq!(share(&mut bench), 10);
@@ -127,7 +127,11 @@ fn a_backend_that_is_back_starts_slowly() {
     bench.wait(5.0);
     assert_eq!(share(&mut bench), 100);
     bench.end(Outcome::Ok, Passage::Usual);
-    assert!(bench.circuit.is_whole());
+    assert!(bench.circuit.is_whole(bench.now));
+    bench.end(Outcome::ServerError, Passage::Usual);
+    assert!(!bench.circuit.is_whole(bench.now), "a failure is remembered");
+    bench.wait(3600.0);
+    assert!(bench.circuit.is_whole(bench.now), "but not for ever");
 }
 
 #[test]
@@ -136,7 +140,7 @@ fn a_relapse_in_the_slow_start_opens_and_the_usual_failures_do_not() {
         let mut bench = Bench::open();
         bench.wait(1.1);
         assert!(bench.admit().is_ok());
-        let wait = bench.circuit.begins(None);
+        let wait = bench.circuit.begins(bench.now, None);
         bench.circuit.answers(bench.now, Passage::Probe, wait);
         bench
     };
@@ -190,7 +194,7 @@ fn a_stated_limit_holds_and_an_unstated_one_is_a_last_resort() {
 fn several_overdue_attempts_are_a_hanging_backend() {
     let mut bench = Bench::new();
     let due = Some(bench.now + Duration::from_secs(1));
-    let waits: Vec<Wait> = (0..3).map(|_| bench.circuit.begins(due)).collect();
+    let waits: Vec<Wait> = (0..3).map(|_| bench.circuit.begins(bench.now, due)).collect();
     assert!(bench.admit().is_ok());
     bench.wait(1.5);
     assert!(matches!(bench.admit(), Err(Standing::LastResort(_))));

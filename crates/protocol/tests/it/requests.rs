@@ -172,3 +172,15 @@ fn parameters_are_dropped_renamed_and_capped() {
     assert_eq!((&sent["max_tokens"], &sent["temperature"]), (&4096.into(), &0.5.into()));
     assert_eq!(changes[1].to_string(), "max_tokens as max_completion_tokens");
 }
+
+#[test]
+fn errors_quote_little_of_what_they_are_about() {
+    for body in [
+        format!("{{\"model\":\"m\",\"messages\":\"{}\"}}", "secret ".repeat(10_000)),
+        format!("{{\"model\":\"m\",\"messages\":[],\"route\":{{\"{}\":1}}}}", "k".repeat(10_000)),
+        format!("{{\"model\":\"m\",\"messages\":[],\"stream\":\"{}\"}}", "s".repeat(10_000)),
+    ] {
+        let Err(error) = ChatRequest::parse(body.as_bytes()) else { panic!("{:.80}", body) };
+        assert!(error.to_string().len() < 400, "{:.500}", error.to_string());
+    }
+}
