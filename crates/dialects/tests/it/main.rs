@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::format_collect, reason = "a test that meets an error has failed")]
 
+mod anthropic_thinking;
 mod backend;
+mod backend_answers;
+mod backend_requests;
 mod client;
 mod properties;
 
