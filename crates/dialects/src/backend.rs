@@ -3,6 +3,7 @@
 mod anthropic;
 mod anthropic_answer;
 mod chunks;
+mod embeddings;
 mod gemini;
 mod gemini_answer;
 mod hub;
@@ -19,7 +20,7 @@ use thiserror::Error;
 
 use self::{chunks::Head, ids::Seed, report::Dropped};
 use crate::{
-    json::{self, bytes, text},
+    json::{self, Object, bytes, text},
     lines::{Lines, event_data},
 };
 
@@ -79,13 +80,10 @@ impl Untranslatable {
 impl BackendDialect {
     /// Turns the hub body `chat`, whose model the backend calls `model`, into a request of this dialect.
     pub fn request(self, chat: &[u8], model: &str, stream: bool) -> Result<Outgoing, Untranslatable> {
-        let mut chat: Value =
-            serde_json::from_slice(chat).map_err(|e| Untranslatable::NotJson(e.to_string()))?;
-        let Some(fields) = chat.as_object_mut() else {
-            return Err(Untranslatable::NotJson("not an object".to_owned()));
-        };
+        let mut chat = object(chat)?;
         let mut dropped = Dropped::default();
-        hub::usual(fields, &mut dropped)?;
+        hub::usual(&mut chat, &mut dropped)?;
+        let chat = Value::from(chat);
         let (path, body) = match self {
             Self::Anthropic => anthropic::request(&chat, model, stream, &mut dropped)?,
             Self::Gemini => gemini::request(&chat, model, stream, &mut dropped)?,
@@ -96,11 +94,7 @@ impl BackendDialect {
 
     /// A whole answer as a chat completion of `model`, `created` at this Unix time.
     pub fn answer(self, body: &[u8], model: &str, created: u64) -> Result<Vec<u8>, String> {
-        let answer: Value =
-            serde_json::from_slice(body).map_err(|e| format!("the answer is not JSON: {e}"))?;
-        if let Some(error) = json::set(&answer, "error") {
-            return Err(format!("the answer is an error: {}", said(error)));
-        }
+        let answer = whole(body)?;
         let head = Head::new(Seed::of(body, model, created), model, created);
         let completion = match self {
             Self::Anthropic => anthropic_answer::answer(&answer, head),
@@ -108,6 +102,26 @@ impl BackendDialect {
             Self::Ollama => ollama_answer::answer(&answer, &head),
         };
         completion.map(|completion| bytes(&completion))
+    }
+
+    /// Turns OpenAI's request for embeddings into one of this dialect. Of these backends only Gemini has embeddings
+    /// in words of its own.
+    pub fn embeddings(self, asked: &[u8], model: &str) -> Result<Outgoing, Untranslatable> {
+        let asked = Value::from(object(asked)?);
+        if self != Self::Gemini {
+            let message = "embeddings are not to be had from a backend of this kind";
+            return Err(Untranslatable::unsupported("model", message));
+        }
+        let mut dropped = Dropped::default();
+        let body = embeddings::request(&asked, gemini::bare(model), &mut dropped)?;
+        let path = gemini::path(model, "batchEmbedContents");
+        Ok(Outgoing { path, body: bytes(&body.into()), dropped: dropped.into_list() })
+    }
+
+    /// The answer to `asked`, a request for embeddings, as OpenAI's list.
+    pub fn embeddings_answer(self, asked: &[u8], body: &[u8], model: &str) -> Result<Vec<u8>, String> {
+        let asked: Value = serde_json::from_slice(asked).unwrap_or_default();
+        embeddings::answer(&whole(body)?, &asked, model).map(|list| bytes(&list))
     }
 
     /// Reads a streamed answer to the hub body `chat`: who did not ask for usage gets no chunk without a choice.
@@ -127,6 +141,24 @@ impl BackendDialect {
     /// An error body of this provider as one of OpenAI's.
     pub fn error(self, status: u16, body: &[u8]) -> Vec<u8> {
         refusal::error(status, body)
+    }
+}
+
+/// A request of the hub.
+fn object(body: &[u8]) -> Result<Object, Untranslatable> {
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(fields)) => Ok(fields),
+        Ok(_) => Err(Untranslatable::NotJson("not an object".to_owned())),
+        Err(error) => Err(Untranslatable::NotJson(error.to_string())),
+    }
+}
+
+/// A whole answer that is no error.
+fn whole(body: &[u8]) -> Result<Value, String> {
+    let answer: Value = serde_json::from_slice(body).map_err(|e| format!("the answer is not JSON: {e}"))?;
+    match json::set(&answer, "error") {
+        Some(error) => Err(format!("the answer is an error: {}", said(error))),
+        None => Ok(answer),
     }
 }
 

@@ -55,9 +55,18 @@ pub(crate) fn request(
     }
     dropped.unknown(chat, &KNOWN);
     dropped.beside_the_content(chat, &OF_MESSAGES);
-    let name = escaped(model.strip_prefix("models/").unwrap_or(model));
     let verb = if stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
-    Ok((format!("/models/{name}:{verb}"), body))
+    Ok((path(model, verb), body))
+}
+
+/// A model is called by its name, with or without the collection that it is in.
+pub(crate) fn bare(model: &str) -> &str {
+    model.strip_prefix("models/").unwrap_or(model)
+}
+
+/// Where a model is asked to do something.
+pub(crate) fn path(model: &str, verb: &str) -> String {
+    format!("/models/{}:{verb}", escaped(bare(model)))
 }
 
 /// What a path may hold, the rest in percents.

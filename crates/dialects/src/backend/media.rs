@@ -58,6 +58,28 @@ pub(crate) fn decoded(text: &str) -> Option<Vec<u8>> {
     Some(out)
 }
 
+/// Bytes as base64, padded.
+pub(crate) fn encoded(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for three in bytes.chunks(3) {
+        let bits =
+            three.iter().fold(0_u32, |bits, byte| (bits << 8) | u32::from(*byte)) << (8 * (3 - three.len()));
+        for place in 0..4 {
+            let six = (bits >> (18 - 6 * place)) & 63;
+            let byte = |from: u8, less: u32| char::from(from + (six - less) as u8);
+            out.push(match six {
+                _ if place > three.len() => '=',
+                0..26 => byte(b'A', 0),
+                26..52 => byte(b'a', 26),
+                52..62 => byte(b'0', 52),
+                62 => '+',
+                _ => '/',
+            });
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,6 +93,17 @@ mod tests {
         for bad in ["data:text/plain,hello", "data:image/png", "AAAA", ""] {
             assert_eq!(medium(bad, "p").unwrap_err().param(), Some("p"), "{bad}");
         }
+    }
+
+    #[test]
+    fn base64_goes_both_ways() {
+        for (bytes, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("???>", "Pz8/Pg==")]
+        {
+            assert_eq!(encoded(bytes.as_bytes()), text);
+            assert_eq!(decoded(text).as_deref(), Some(bytes.as_bytes()));
+        }
+        let all: Vec<u8> = (0..=255).collect();
+        assert_eq!(decoded(&encoded(&all)), Some(all));
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod backend;
 mod backend_answers;
 mod backend_requests;
 mod client;
+mod embeddings;
 mod properties;
 
 use serde_json::Value;
