@@ -27,16 +27,46 @@ pub(crate) fn usual(chat: &mut Object, dropped: &mut Dropped) -> Checked {
     choice(chat)
 }
 
+/// The messages in the order in which they are told to a backend that knows calls by their order alone: results of tools
+/// in that of their calls, whichever tool was done first.
+pub(crate) fn in_order(messages: &[Value]) -> Vec<usize> {
+    let mut order = Vec::with_capacity(messages.len());
+    let mut calls: HashMap<&str, usize> = HashMap::new();
+    let mut results: Vec<(usize, usize)> = Vec::new();
+    let is_result = |message: &Value| text(message, "role") == Some("tool");
+    for (at, message) in messages.iter().enumerate() {
+        if is_result(message) {
+            let call = text(message, "tool_call_id").and_then(|id| calls.get(id));
+            results.push((call.copied().unwrap_or(usize::MAX), at));
+        }
+        if !messages.get(at + 1).is_some_and(is_result) {
+            results.sort_unstable();
+            order.extend(results.drain(..).map(|(_, at)| at));
+        }
+        if !is_result(message) {
+            order.push(at);
+        }
+        if text(message, "role") == Some("assistant") {
+            let ids = list(message, "tool_calls").iter().enumerate();
+            calls = ids.filter_map(|(n, call)| Some((text(call, "id")?, n))).collect();
+        }
+    }
+    order
+}
+
 /// `functions` and `function_call` of a request, from before there were tools.
 fn old_functions(chat: &mut Object, dropped: &mut Dropped) {
-    if !chat.contains_key("tools")
-        && let Some(Value::Array(functions)) = chat.remove("functions")
+    let is_unset = |chat: &Object, field: &str| chat.get(field).is_none_or(Value::is_null);
+    if is_unset(chat, "tools")
+        && let Some(functions) = chat.get("functions").and_then(Value::as_array)
     {
-        let tool = |function: Value| json!({ "type": "function", "function": function });
-        chat.insert("tools".to_owned(), functions.into_iter().map(tool).collect());
+        let tool = |function: &Value| json!({ "type": "function", "function": function });
+        let tools = functions.iter().map(tool).collect();
+        chat.insert("tools".to_owned(), tools);
+        chat.remove("functions");
         dropped.add("functions (sent as tools, and answered as calls of tools)");
     }
-    if !chat.contains_key("tool_choice")
+    if is_unset(chat, "tool_choice")
         && let Some(choice) = chat.remove("function_call")
     {
         let named = choice.is_object();
@@ -94,11 +124,12 @@ fn content(message: &mut Object, at: usize) -> Checked {
 /// Calls are calls of functions; the old kind gets an id, which its result is found by.
 fn calls(message: &mut Object, at: usize, ids: &mut HashMap<String, String>) -> Checked {
     let has_calls =
-        message.get("tool_calls").is_some_and(|calls| calls.as_array().is_some_and(|c| !c.is_empty()));
-    if !has_calls && let Some(call @ Value::Object(_)) = message.remove("function_call") {
+        message.get("tool_calls").and_then(Value::as_array).is_some_and(|calls| !calls.is_empty());
+    if let Some(call) = message.get("function_call").filter(|call| !has_calls && call.is_object()) {
         let id = ids::of_place(at);
-        ids.insert(text(&call, "name").unwrap_or_default().to_owned(), id.clone());
+        ids.insert(text(call, "name").unwrap_or_default().to_owned(), id.clone());
         let call = json!({ "id": id, "type": "function", "function": call });
+        message.remove("function_call");
         message.insert("tool_calls".to_owned(), json!([call]));
     }
     for (n, call) in message.get("tool_calls").and_then(Value::as_array).into_iter().flatten().enumerate() {

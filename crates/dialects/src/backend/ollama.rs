@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     Untranslatable,
+    hub::in_order,
     media::{Medium, medium},
     report::Dropped,
 };
@@ -140,7 +141,8 @@ fn options(chat: &Value) -> Object {
 fn messages(chat: &Value) -> Result<Vec<Value>, Untranslatable> {
     let mut names: HashMap<&str, &str> = HashMap::new();
     let mut out = Vec::new();
-    for (at, message) in list(chat, "messages").iter().enumerate() {
+    let messages = list(chat, "messages");
+    for (at, message) in in_order(messages).into_iter().filter_map(|at| Some((at, messages.get(at)?))) {
         let role = match text(message, "role").unwrap_or("user") {
             "developer" => "system",
             role => role,

@@ -58,6 +58,26 @@ fn ids_that_were_made_up_stay_here_and_others_are_in_call_and_response() {
 }
 
 #[test]
+fn results_come_in_the_order_of_their_calls_where_only_that_tells_them_apart() {
+    let mut chat = called(&call("call_pm_1"), &result("call_pm_3"));
+    let messages = chat["messages"].as_array_mut().unwrap();
+    messages[1]["tool_calls"] = json!([call("call_pm_1"), call("call_pm_2"), call("call_pm_3")]);
+    messages.extend([result("call_pm_1"), result("call_pm_2"), json!({"role": "user", "content": "b"})]);
+    for (at, said) in [(2, "3"), (3, "1"), (4, "2")] {
+        messages[at]["content"] = said.into();
+    }
+    let (body, _) = sent(Gemini, &chat);
+    let parts = body["contents"][2]["parts"].as_array().unwrap();
+    let said: Vec<_> =
+        parts.iter().map(|part| part["functionResponse"]["response"]["result"].as_str()).collect();
+    assert_eq!(said, [Some("1"), Some("2"), Some("3"), None]);
+    let (body, _) = sent(Ollama, &chat);
+    let messages = body["messages"].as_array().unwrap();
+    let said: Vec<_> = messages[2..].iter().map(|message| message["content"].as_str().unwrap()).collect();
+    assert_eq!(said, ["1", "2", "3", "b"]);
+}
+
+#[test]
 fn ids_of_other_providers_are_spelled_as_anthropic_takes_them() {
     let (body, _) = sent(Anthropic, &called(&call("functions.f:0"), &result("functions.f:0")));
     assert_eq!(body["messages"][1]["content"][0]["id"], "functions_f_0");

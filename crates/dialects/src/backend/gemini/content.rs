@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 
 use crate::{
     backend::{
-        Untranslatable, ids,
+        Untranslatable,
+        hub::in_order,
+        ids,
         media::{Medium, medium},
     },
     json::{arguments, list, plain_text, set, text},
@@ -31,7 +33,7 @@ pub(super) fn conversation(chat: &Value, model: &str) -> Result<(Vec<Value>, Vec
     // an answer of a tool goes by the name of its function
     let mut names: HashMap<&str, &str> = HashMap::new();
     let messages = list(chat, "messages");
-    for (at, message) in messages.iter().enumerate() {
+    for (at, message) in in_order(messages).into_iter().filter_map(|at| Some((at, messages.get(at)?))) {
         let (role, parts) = match text(message, "role").unwrap_or("user") {
             "system" | "developer" => {
                 system.extend(parts(message, at)?);
