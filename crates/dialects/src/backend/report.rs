@@ -7,19 +7,28 @@ use crate::json::{list, set, text};
 /// What every backend takes of a message.
 const TAKEN: [&str; 4] = ["role", "content", "tool_calls", "tool_call_id"];
 
+/// More entries, and longer ones, come from requests that are made to fill headers.
+const MOST: usize = 24;
+const LONGEST: usize = 100;
+
 /// What was left out so far.
 #[derive(Debug, Default)]
 pub(crate) struct Dropped(Vec<String>);
 
 impl Dropped {
     pub(crate) fn add(&mut self, what: impl Into<String>) {
-        let what = what.into();
+        let what: String = what.into().chars().take(LONGEST).collect();
         if !self.0.contains(&what) {
             self.0.push(what);
         }
     }
 
-    pub(crate) fn into_list(self) -> Vec<String> {
+    pub(crate) fn into_list(mut self) -> Vec<String> {
+        let more = self.0.len().saturating_sub(MOST);
+        if more > 0 {
+            self.0.truncate(MOST);
+            self.0.push(format!("{more} more fields"));
+        }
         self.0
     }
 

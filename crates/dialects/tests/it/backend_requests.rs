@@ -188,6 +188,16 @@ fn what_is_left_out_is_told_once_and_by_name() {
 }
 
 #[test]
+fn what_is_told_stays_short() {
+    let mut fields: serde_json::Map<String, Value> =
+        (0..40).map(|n| (format!("field_{n}"), json!(1))).collect();
+    fields.insert("reasoning_effort".to_owned(), "x".repeat(5000).into());
+    let (_, dropped) = sent(Gemini, &asked(&fields.into()));
+    assert_eq!((dropped.len(), dropped.last().unwrap().as_str()), (25, "17 more fields"));
+    assert!(dropped.iter().all(|entry| entry.len() <= 100), "{dropped:?}");
+}
+
+#[test]
 fn functions_of_old_become_tools() {
     let chat = json!({"model": "m", "functions": [{"name": "f", "parameters": {"type": "object"}}],
         "function_call": {"name": "f"}, "messages": [{"role": "user", "content": "a"},
