@@ -165,6 +165,10 @@ fn budgets_keep_to_what_the_model_of_gemini_takes() {
         assert_eq!(body["generationConfig"]["thinkingConfig"]["thinkingBudget"], budget, "{model} {fields}");
         assert_eq!(!dropped.is_empty(), told, "{dropped:?}");
     }
+    for model in ["gemini-2.0-flash", "gemma-3-27b-it"] {
+        let (body, dropped) = sent_to(Gemini, model, &asked(&json!({"thinking": {"type": "disabled"}})));
+        assert!(body.get("generationConfig").is_none() && dropped.is_empty(), "{model} never thinks");
+    }
 }
 
 #[test]

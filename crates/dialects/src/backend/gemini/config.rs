@@ -50,7 +50,9 @@ pub(super) fn config(chat: &Value, model: &str, dropped: &mut Dropped) -> Object
             kind => dropped.add(format!("response_format {}", kind.unwrap_or("of no type"))),
         }
     }
-    if let Some((field, asked)) = budget(chat, dropped) {
+    // models that never think refuse to be told not to
+    if let Some((field, asked)) = budget(chat, dropped).filter(|(_, budget)| *budget > 0 || may_think(model))
+    {
         let budget = allowed(model, asked);
         if budget != asked {
             dropped.add(format!("{field} (its budget is {budget} tokens, as this model allows)"));
@@ -82,6 +84,11 @@ fn budget(chat: &Value, dropped: &mut Dropped) -> Option<(&'static str, u64)> {
         }
     };
     Some(("reasoning_effort", budget))
+}
+
+/// Thinking began with version 2.5.
+fn may_think(model: &str) -> bool {
+    !["gemma", "gemini-1", "gemini-2.0"].iter().any(|family| model.contains(family))
 }
 
 /// The nearest budget that the model takes (ai.google.dev, "Thinking"); of other families it is not known.
