@@ -38,23 +38,17 @@ pub(crate) fn data(value: &Value) -> Vec<u8> {
     out
 }
 
-/// The text of a content: a string, or the text parts of an array, joined.
+/// The text of a content: a string, or the text parts of an array, joined. What was refused is text too.
 pub(crate) fn plain_text(content: &Value) -> String {
     match content {
         Value::String(text) => text.clone(),
         Value::Array(parts) => parts
             .iter()
-            .filter_map(|part| part.as_str().or_else(|| text(part, "text")))
+            .filter_map(|part| part.as_str().or_else(|| text(part, "text")).or_else(|| text(part, "refusal")))
             .collect::<Vec<_>>()
             .join("\n"),
         _ => String::new(),
     }
-}
-
-/// The media type and the base64 content of a data URL.
-pub(crate) fn data_url(url: &str) -> Option<(&str, &str)> {
-    let (head, data) = url.strip_prefix("data:")?.split_once(',')?;
-    Some((head.strip_suffix(";base64")?, data))
 }
 
 /// The arguments of a call as an object: an empty text stands for none.

@@ -12,8 +12,8 @@ impl Lines {
         Self { rest: Vec::new(), limit }
     }
 
-    /// The lines that are whole now, without their ends.
-    pub(crate) fn push(&mut self, mut chunk: &[u8]) -> Result<Vec<Vec<u8>>, String> {
+    /// The lines that are whole now, without their ends, and what is wrong behind them.
+    pub(crate) fn push(&mut self, mut chunk: &[u8]) -> (Vec<Vec<u8>>, Option<String>) {
         let mut lines = Vec::new();
         while let Some(at) = chunk.iter().position(|byte| *byte == b'\n') {
             let (line, behind) = chunk.split_at(at);
@@ -23,13 +23,14 @@ impl Lines {
                 whole.pop();
             }
             if whole.len() > self.limit {
-                return Err(self.too_long());
+                return (lines, Some(self.too_long()));
             }
             lines.push(whole);
             chunk = behind.get(1..).unwrap_or_default();
         }
         self.rest.extend_from_slice(chunk);
-        if self.rest.len() > self.limit { Err(self.too_long()) } else { Ok(lines) }
+        let too_long = (self.rest.len() > self.limit).then(|| self.too_long());
+        (lines, too_long)
     }
 
     /// What stands behind the last line end.

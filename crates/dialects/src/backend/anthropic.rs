@@ -1,15 +1,15 @@
 //! Requests to Anthropic's Messages API (docs.anthropic.com, "Messages").
 
+mod content;
+mod thinking;
+
 use serde_json::{Value, json};
 
-use super::{Outgoing, Untranslatable};
-use crate::json::{Object, arguments, bytes, data_url, list, set, text};
-
-/// The API wants a limit; where the client states none, most models write no more than this.
-const MAX_TOKENS: u64 = 8192;
+use super::{Untranslatable, report::Dropped};
+use crate::json::{Object, list, set, text};
 
 /// What goes over under another name, or as it is.
-const KNOWN: [&str; 22] = [
+const KNOWN: [&str; 21] = [
     "model",
     "messages",
     "stream",
@@ -27,33 +27,35 @@ const KNOWN: [&str; 22] = [
     "n",
     "reasoning_effort",
     "thinking",
+    "output_config",
     "models",
     "route",
-    "metadata",
-    "store",
     "top_k",
 ];
 
-pub(crate) fn request(chat: &Value, model: &str, stream: bool) -> Result<Outgoing, Untranslatable> {
-    let mut dropped = Vec::new();
+/// What it takes of messages beside their content.
+const OF_MESSAGES: [&str; 4] = ["reasoning_content", "thinking_blocks", "is_error", "cache_control"];
+
+pub(crate) fn request(
+    chat: &Value,
+    model: &str,
+    stream: bool,
+    dropped: &mut Dropped,
+) -> Result<(String, Object), Untranslatable> {
     if set(chat, "n").is_some_and(|n| *n != json!(1)) {
         return Err(Untranslatable::unsupported("n", "this backend gives one choice: n must be 1"));
     }
     let mut body = Object::new();
     body.insert("model".to_owned(), model.into());
-    let (system, turns) = conversation(chat, &mut dropped)?;
+    let (system, turns) = content::conversation(chat, dropped)?;
     if !system.is_empty() {
         body.insert("system".to_owned(), system.into());
     }
+    let room = thinking::room(chat, &turns, dropped);
     body.insert("messages".to_owned(), turns.into());
-    let asked = chat.get("max_completion_tokens").and_then(Value::as_u64);
-    let asked = asked.or_else(|| chat.get("max_tokens").and_then(Value::as_u64)).unwrap_or(MAX_TOKENS);
-    let thinking = thinking(chat);
-    let budget = thinking.as_ref().and_then(|t| t.get("budget_tokens")).and_then(Value::as_u64).unwrap_or(0);
-    let limit = if asked > budget { asked } else { budget + asked };
-    body.insert("max_tokens".to_owned(), limit.into());
-    sampling(chat, thinking.is_some(), &mut body, &mut dropped);
-    if let Some(thinking) = thinking {
+    body.insert("max_tokens".to_owned(), room.limit.into());
+    sampling(chat, room.thinks(), &mut body, dropped);
+    if let Some(thinking) = room.thinking {
         body.insert("thinking".to_owned(), thinking);
     }
     match set(chat, "stop") {
@@ -64,41 +66,23 @@ pub(crate) fn request(chat: &Value, model: &str, stream: bool) -> Result<Outgoin
     if let Some(user) = text(chat, "user") {
         body.insert("metadata".to_owned(), json!({ "user_id": user }));
     }
-    tools(chat, &mut body, &mut dropped);
-    format(chat, &mut body, &mut dropped);
+    tools(chat, &mut body, dropped);
+    output_config(chat, &mut body, dropped);
     if stream {
         body.insert("stream".to_owned(), true.into());
     }
-    let unknown = chat
-        .as_object()
-        .into_iter()
-        .flatten()
-        .filter(|(key, value)| !KNOWN.contains(&key.as_str()) && !value.is_null());
-    dropped.extend(unknown.map(|(key, _)| key.clone()));
-    Ok(Outgoing { path: "/messages".to_owned(), body: bytes(&body.into()), dropped })
+    dropped.unknown(chat, &KNOWN);
+    dropped.beside_the_content(chat, &OF_MESSAGES);
+    Ok(("/messages".to_owned(), body))
 }
 
-/// The client's own `thinking`, else a budget that fits the effort.
-fn thinking(chat: &Value) -> Option<Value> {
-    if let Some(thinking) = set(chat, "thinking") {
-        return (text(thinking, "type") != Some("disabled")).then(|| thinking.clone());
-    }
-    let budget = match text(chat, "reasoning_effort")? {
-        "minimal" | "low" => 1024,
-        "medium" => 8192,
-        "high" | "xhigh" => 24_576,
-        _ => return None,
-    };
-    Some(json!({ "type": "enabled", "budget_tokens": budget }))
-}
-
-fn sampling(chat: &Value, thinks: bool, body: &mut Object, dropped: &mut Vec<String>) {
+fn sampling(chat: &Value, thinks: bool, body: &mut Object, dropped: &mut Dropped) {
     for name in ["temperature", "top_p", "top_k"] {
         let Some(value) = set(chat, name) else { continue };
         if thinks {
-            dropped.push(format!("{name} (the model thinks)"));
+            dropped.add(format!("{name} (the model thinks)"));
         } else if name == "temperature" && value.as_f64().is_some_and(|t| t > 1.0) {
-            dropped.push("temperature capped at 1".to_owned());
+            dropped.add("temperature capped at 1");
             body.insert(name.to_owned(), json!(1));
         } else {
             body.insert(name.to_owned(), value.clone());
@@ -106,11 +90,11 @@ fn sampling(chat: &Value, thinks: bool, body: &mut Object, dropped: &mut Vec<Str
     }
 }
 
-fn tools(chat: &Value, body: &mut Object, dropped: &mut Vec<String>) {
+fn tools(chat: &Value, body: &mut Object, dropped: &mut Dropped) {
     let mut tools = Vec::new();
-    for (at, tool) in list(chat, "tools").iter().enumerate() {
+    for tool in list(chat, "tools") {
         let Some(function) = tool.get("function") else {
-            dropped.push(format!("tools[{at}] ({})", text(tool, "type").unwrap_or("no function")));
+            dropped.add(format!("tools[*] ({})", text(tool, "type").unwrap_or("no function")));
             continue;
         };
         let mut own = Object::new();
@@ -156,141 +140,27 @@ fn tools(chat: &Value, body: &mut Object, dropped: &mut Vec<String>) {
     }
 }
 
-fn format(chat: &Value, body: &mut Object, dropped: &mut Vec<String>) {
-    let Some(format) = set(chat, "response_format") else { return };
-    match (text(format, "type"), format.get("json_schema").and_then(|s| s.get("schema"))) {
-        (Some("json_schema"), Some(schema)) => {
-            let format = json!({ "type": "json_schema", "schema": schema });
-            body.insert("output_config".to_owned(), json!({ "format": format }));
+/// Anthropic's own `output_config`, where the client has one, with the format that is asked for.
+fn output_config(chat: &Value, body: &mut Object, dropped: &mut Dropped) {
+    let mut config = match set(chat, "output_config") {
+        Some(Value::Object(config)) => config.clone(),
+        Some(_) => {
+            dropped.add("output_config");
+            Object::new()
         }
-        (Some("text"), _) => {}
-        (kind, _) => dropped.push(format!("response_format {}", kind.unwrap_or("of no type"))),
-    }
-}
-
-/// The system blocks, and the turns: neighbours of one role are one turn.
-fn conversation(chat: &Value, dropped: &mut Vec<String>) -> Result<(Vec<Value>, Vec<Value>), Untranslatable> {
-    let mut system = Vec::new();
-    let mut turns: Vec<(&str, Vec<Value>)> = Vec::new();
-    for (at, message) in list(chat, "messages").iter().enumerate() {
-        let (role, blocks) = match text(message, "role").unwrap_or("user") {
-            "system" | "developer" => {
-                system.extend(content(message, at, dropped)?);
-                continue;
-            }
-            "assistant" => ("assistant", assistant(message, at, dropped)?),
-            "tool" | "function" => ("user", vec![tool_result(message, at, dropped)?]),
-            _ => ("user", content(message, at, dropped)?),
-        };
-        match turns.last_mut().filter(|(last, _)| *last == role) {
-            Some((_, last)) => last.extend(blocks),
-            None => turns.push((role, blocks)),
-        }
-    }
-    let turns = turns.into_iter().filter(|(_, blocks)| !blocks.is_empty());
-    Ok((system, turns.map(|(role, blocks)| json!({ "role": role, "content": blocks })).collect()))
-}
-
-/// What was thought comes first: the API wants it where tools are called.
-fn assistant(message: &Value, at: usize, dropped: &mut Vec<String>) -> Result<Vec<Value>, Untranslatable> {
-    let mut blocks = list(message, "thinking_blocks").to_vec();
-    if blocks.is_empty() && text(message, "reasoning_content").is_some_and(|t| !t.is_empty()) {
-        // without its signature the API does not take it
-        dropped.push(format!("messages[{at}].reasoning_content"));
-    }
-    blocks.extend(content(message, at, dropped)?);
-    for (n, call) in list(message, "tool_calls").iter().enumerate() {
-        let function = call.get("function").cloned().unwrap_or_default();
-        let input = arguments(text(&function, "arguments").unwrap_or_default()).ok_or_else(|| {
-            let param = format!("messages[{at}].tool_calls[{n}].function.arguments");
-            Untranslatable::unsupported(param, "the arguments of a tool call must be a JSON object")
-        })?;
-        let (id, name) = (text(call, "id").unwrap_or_default(), text(&function, "name").unwrap_or_default());
-        blocks.push(json!({ "type": "tool_use", "id": id, "name": name, "input": input }));
-    }
-    Ok(blocks)
-}
-
-fn tool_result(message: &Value, at: usize, dropped: &mut Vec<String>) -> Result<Value, Untranslatable> {
-    let mut result = Object::new();
-    result.insert("type".to_owned(), "tool_result".into());
-    result.insert("tool_use_id".to_owned(), message.get("tool_call_id").cloned().unwrap_or_default());
-    result.insert("content".to_owned(), content(message, at, dropped)?.into());
-    if message.get("is_error") == Some(&json!(true)) {
-        result.insert("is_error".to_owned(), true.into());
-    }
-    keep_cache(message, &mut result);
-    Ok(result.into())
-}
-
-fn content(message: &Value, at: usize, dropped: &mut Vec<String>) -> Result<Vec<Value>, Untranslatable> {
-    let mut blocks = Vec::new();
-    match message.get("content") {
-        // the API refuses blocks without text
-        Some(Value::String(text)) if !text.trim().is_empty() => {
-            blocks.push(json!({ "type": "text", "text": text }));
-        }
-        Some(Value::Array(parts)) => {
-            for (n, part) in parts.iter().enumerate() {
-                let param = || format!("messages[{at}].content[{n}]");
-                let Some(mut block) = block(part, param, dropped)? else { continue };
-                keep_cache(part, &mut block);
-                blocks.push(block.into());
-            }
-        }
-        _ => {}
-    }
-    Ok(blocks)
-}
-
-fn block(
-    part: &Value,
-    param: impl Fn() -> String,
-    dropped: &mut Vec<String>,
-) -> Result<Option<Object>, Untranslatable> {
-    let made = match text(part, "type").unwrap_or("text") {
-        "text" | "input_text" | "output_text" => {
-            let said = text(part, "text").unwrap_or_default();
-            if said.trim().is_empty() {
-                return Ok(None);
-            }
-            json!({ "type": "text", "text": said })
-        }
-        "refusal" => json!({ "type": "text", "text": text(part, "refusal").unwrap_or_default() }),
-        "image_url" => {
-            let image = part.get("image_url").cloned().unwrap_or_default();
-            let url = image.as_str().or_else(|| text(&image, "url")).unwrap_or_default();
-            if set(&image, "detail").is_some_and(|d| *d != json!("auto")) {
-                dropped.push(format!("{}.image_url.detail", param()));
-            }
-            json!({ "type": "image", "source": source(url) })
-        }
-        "file" => {
-            let file = part.get("file").cloned().unwrap_or_default();
-            let Some(url) = text(&file, "file_data") else {
-                return Err(Untranslatable::unsupported(
-                    param(),
-                    "files by id are not known to this backend",
-                ));
-            };
-            let mut document = json!({ "type": "document", "source": source(url) });
-            if let (Some(title), Some(fields)) = (set(&file, "filename"), document.as_object_mut()) {
-                fields.insert("title".to_owned(), title.clone());
-            }
-            document
-        }
-        other => {
-            let message = format!("content of the type `{other}` is not supported by this backend");
-            return Err(Untranslatable::unsupported(param(), message));
-        }
+        None => Object::new(),
     };
-    Ok(made.as_object().cloned())
-}
-
-fn source(url: &str) -> Value {
-    match data_url(url) {
-        Some((kind, data)) => json!({ "type": "base64", "media_type": kind, "data": data }),
-        None => json!({ "type": "url", "url": url }),
+    if let Some(format) = set(chat, "response_format") {
+        match (text(format, "type"), format.get("json_schema").and_then(|s| s.get("schema"))) {
+            (Some("json_schema"), Some(schema)) => {
+                config.insert("format".to_owned(), json!({ "type": "json_schema", "schema": schema }));
+            }
+            (Some("text"), _) => {}
+            (kind, _) => dropped.add(format!("response_format {}", kind.unwrap_or("of no type"))),
+        }
+    }
+    if !config.is_empty() {
+        body.insert("output_config".to_owned(), config.into());
     }
 }
 

@@ -2,17 +2,19 @@
 
 use serde_json::{Value, json};
 
-use super::chunks::{Counts, Head, tool_call};
-use crate::json::{count, data, error, list, text};
+use super::chunks::{Counts, End, Head, numbered, tool_call};
+use crate::json::{Object, count, data, error, list, set, text};
 
-/// Why it stopped, in OpenAI's words.
-fn finish(reason: Option<&str>) -> &'static str {
-    match reason {
+/// Why it stopped, in OpenAI's words, and at which sequence.
+fn end(reason: Option<&str>, sequence: Option<&str>) -> End {
+    let finish = match reason {
         Some("max_tokens" | "model_context_window_exceeded") => "length",
         Some("tool_use") => "tool_calls",
         Some("refusal") => "content_filter",
         _ => "stop",
-    }
+    };
+    let stop = sequence.filter(|_| reason == Some("stop_sequence")).map(str::to_owned);
+    End { stop, ..End::of(finish) }
 }
 
 /// Anthropic counts what is read from the cache and written to it beside the input.
@@ -20,7 +22,7 @@ fn counts(usage: &Value) -> Counts {
     let (cached, written) =
         (count(usage, "cache_read_input_tokens"), count(usage, "cache_creation_input_tokens"));
     Counts {
-        prompt: count(usage, "input_tokens") + cached + written,
+        prompt: count(usage, "input_tokens").saturating_add(cached).saturating_add(written),
         completion: count(usage, "output_tokens"),
         cached,
         written_to_cache: written,
@@ -28,7 +30,7 @@ fn counts(usage: &Value) -> Counts {
     }
 }
 
-pub(crate) fn answer(answer: &Value, model: &str, created: u64) -> Result<Value, String> {
+pub(crate) fn answer(answer: &Value, mut head: Head) -> Result<Value, String> {
     if text(answer, "type") != Some("message") {
         return Err("the answer is not a message".to_owned());
     }
@@ -43,9 +45,8 @@ pub(crate) fn answer(answer: &Value, model: &str, created: u64) -> Result<Value,
             }
             Some("redacted_thinking") => thinking.push(block.clone()),
             Some("tool_use") => {
-                let input = block.get("input").cloned().unwrap_or_else(|| json!({})).to_string();
-                let name = text(block, "name").unwrap_or_default();
-                calls.push(tool_call(text(block, "id").unwrap_or_default(), name, &input));
+                let input = set(block, "input").map_or_else(|| "{}".to_owned(), Value::to_string);
+                calls.push(call(block, &input, &head, calls.len()));
             }
             _ => {}
         }
@@ -61,9 +62,17 @@ pub(crate) fn answer(answer: &Value, model: &str, created: u64) -> Result<Value,
             fields.insert("tool_calls".to_owned(), calls.into());
         }
     }
-    let head = Head::new(text(answer, "id"), model, created);
+    head.name(text(answer, "id"));
     let counts = counts(answer.get("usage").unwrap_or(&Value::Null));
-    Ok(head.completion(&message, finish(text(answer, "stop_reason")), &counts))
+    let end = end(text(answer, "stop_reason"), text(answer, "stop_sequence"));
+    Ok(head.completion(vec![(message, end)], &counts))
+}
+
+/// The call of a tool, with an id also where a server of this dialect forgets it.
+fn call(block: &Value, arguments: &str, head: &Head, number: usize) -> Value {
+    let id = text(block, "id").filter(|id| !id.is_empty());
+    let id = id.map_or_else(|| head.call_id(number), str::to_owned);
+    tool_call(&id, text(block, "name").unwrap_or_default(), arguments)
 }
 
 /// A stream of events.
@@ -73,57 +82,65 @@ pub(crate) struct Stream {
     usage: Value,
     /// Calls of tools so far.
     calls: usize,
+    /// What the open call of a tool began with, until arguments come.
+    input: Option<Value>,
     /// The block of thoughts that is open.
-    thinking: Option<Value>,
+    thinking: Option<Object>,
     reason: Option<String>,
-    over: bool,
+    sequence: Option<String>,
+    pub(crate) over: bool,
 }
 
 impl Stream {
     pub(crate) fn new(head: Head) -> Self {
-        Self { head, usage: json!({}), calls: 0, thinking: None, reason: None, over: false }
+        Self {
+            head,
+            usage: json!({}),
+            calls: 0,
+            input: None,
+            thinking: None,
+            reason: None,
+            sequence: None,
+            over: false,
+        }
     }
 
     pub(crate) fn event(&mut self, event: &Value, out: &mut Vec<u8>) {
-        if self.over {
-            return;
-        }
+        self.head.meet(event);
         match text(event, "type") {
             Some("message_start") => {
                 let message = event.get("message").unwrap_or(&Value::Null);
-                if let Some(id) = text(message, "id") {
-                    id.clone_into(&mut self.head.id);
-                }
+                self.head.name(text(message, "id"));
                 self.count(message.get("usage"));
             }
             Some("content_block_start") => {
+                self.block_ends(out);
                 self.block_starts(event.get("content_block").unwrap_or(&Value::Null), out);
             }
             Some("content_block_delta") => self.delta(event.get("delta").unwrap_or(&Value::Null), out),
-            Some("content_block_stop") => {
-                if let Some(block) = self.thinking.take() {
-                    self.head.delta(json!({ "thinking_blocks": [block] }), out);
-                }
-            }
+            Some("content_block_stop") => self.block_ends(out),
             Some("message_delta") => {
                 self.count(event.get("usage"));
-                let reason = event.get("delta").and_then(|delta| text(delta, "stop_reason"));
-                self.reason = reason.map(str::to_owned).or_else(|| self.reason.take());
+                let delta = event.get("delta").unwrap_or(&Value::Null);
+                for (field, known) in
+                    [("stop_reason", &mut self.reason), ("stop_sequence", &mut self.sequence)]
+                {
+                    *known = text(delta, field).map(str::to_owned).or_else(|| known.take());
+                }
             }
             // without a reason the end is none
             Some("message_stop") if self.reason.is_some() => {
+                self.block_ends(out);
                 self.over = true;
-                self.head.end(finish(self.reason.as_deref()), &counts(&self.usage), out);
+                let end = end(self.reason.as_deref(), self.sequence.as_deref());
+                self.head.end(&[end], &counts(&self.usage), out);
             }
             Some("error") => {
                 self.over = true;
                 let inner = event.get("error").unwrap_or(&Value::Null);
                 let kind = text(inner, "type").unwrap_or("server_error");
-                out.extend(data(&error(
-                    text(inner, "message").unwrap_or_default(),
-                    kind,
-                    Some("backend_error"),
-                )));
+                let message = text(inner, "message").unwrap_or_default();
+                out.extend(data(&error(message, kind, Some("backend_error"))));
             }
             _ => {}
         }
@@ -132,15 +149,12 @@ impl Stream {
     fn block_starts(&mut self, block: &Value, out: &mut Vec<u8>) {
         match text(block, "type") {
             Some("tool_use") => {
-                let name = text(block, "name").unwrap_or_default();
-                let mut call = tool_call(text(block, "id").unwrap_or_default(), name, "");
-                if let Some(fields) = call.as_object_mut() {
-                    fields.insert("index".to_owned(), self.calls.into());
-                }
+                let call = numbered(call(block, "", &self.head, self.calls), self.calls);
                 self.calls += 1;
+                self.input = Some(set(block, "input").cloned().unwrap_or_else(|| json!({})));
                 self.head.delta(json!({ "tool_calls": [call] }), out);
             }
-            Some("thinking" | "redacted_thinking") => self.thinking = Some(block.clone()),
+            Some("thinking" | "redacted_thinking") => self.thinking = block.as_object().cloned(),
             Some("text") => {
                 if let Some(said) = text(block, "text").filter(|said| !said.is_empty()) {
                     self.head.delta(json!({ "content": said }), out);
@@ -148,6 +162,22 @@ impl Stream {
             }
             _ => {}
         }
+    }
+
+    /// A call for which no arguments came has those that it began with, mostly none.
+    fn block_ends(&mut self, out: &mut Vec<u8>) {
+        if let Some(input) = self.input.take() {
+            self.arguments(&input.to_string(), out);
+        }
+        if let Some(block) = self.thinking.take() {
+            self.head.delta(json!({ "thinking_blocks": [block] }), out);
+        }
+    }
+
+    fn arguments(&mut self, piece: &str, out: &mut Vec<u8>) {
+        let index = self.calls.saturating_sub(1);
+        let call = json!({ "index": index, "function": { "arguments": piece } });
+        self.head.delta(json!({ "tool_calls": [call] }), out);
     }
 
     fn delta(&mut self, delta: &Value, out: &mut Vec<u8>) {
@@ -158,9 +188,8 @@ impl Stream {
             Some("input_json_delta") => {
                 let piece = text(delta, "partial_json").unwrap_or_default();
                 if !piece.is_empty() {
-                    let index = self.calls.saturating_sub(1);
-                    let call = json!({ "index": index, "function": { "arguments": piece } });
-                    self.head.delta(json!({ "tool_calls": [call] }), out);
+                    self.input = None;
+                    self.arguments(piece, out);
                 }
             }
             Some("thinking_delta") => {
@@ -177,10 +206,11 @@ impl Stream {
 
     /// Adds a piece to the open block of thoughts.
     fn remember(&mut self, field: &str, piece: &str) {
-        let Some(block) = self.thinking.as_mut().and_then(Value::as_object_mut) else { return };
-        let so_far = block.get(field).and_then(Value::as_str).unwrap_or_default();
-        let whole = format!("{so_far}{piece}");
-        block.insert(field.to_owned(), whole.into());
+        let Some(block) = &mut self.thinking else { return };
+        match block.get_mut(field) {
+            Some(Value::String(so_far)) => so_far.push_str(piece),
+            _ => drop(block.insert(field.to_owned(), piece.into())),
+        }
     }
 
     /// Later counts replace earlier ones, field by field.

@@ -1,14 +1,16 @@
-//! Ollama's own `/api/chat` (the project's `docs/api.md`), requests and answers.
+//! Ollama's own `/api/chat` (the project's `docs/api.md`), requests.
 
 use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
 use super::{
-    Outgoing, Untranslatable,
-    chunks::{Counts, Head, tool_call},
+    Untranslatable,
+    hub::in_order,
+    media::{Medium, medium},
+    report::Dropped,
 };
-use crate::json::{Object, arguments, bytes, count, data, data_url, error, list, plain_text, set, text};
+use crate::json::{Object, arguments, list, plain_text, set, text};
 
 const KNOWN: [&str; 23] = [
     "model",
@@ -28,16 +30,23 @@ const KNOWN: [&str; 23] = [
     "thinking",
     "models",
     "route",
-    "metadata",
-    "store",
+    "tool_choice",
+    "output_config",
     "seed",
     "presence_penalty",
     "frequency_penalty",
     "keep_alive",
 ];
 
-pub(crate) fn request(chat: &Value, model: &str, stream: bool) -> Result<Outgoing, Untranslatable> {
-    let mut dropped = Vec::new();
+/// What it takes of messages beside their content.
+const OF_MESSAGES: [&str; 1] = ["reasoning_content"];
+
+pub(crate) fn request(
+    chat: &Value,
+    model: &str,
+    stream: bool,
+    dropped: &mut Dropped,
+) -> Result<(String, Object), Untranslatable> {
     if set(chat, "n").is_some_and(|n| *n != json!(1)) {
         return Err(Untranslatable::unsupported("n", "this backend gives one choice: n must be 1"));
     }
@@ -45,25 +54,17 @@ pub(crate) fn request(chat: &Value, model: &str, stream: bool) -> Result<Outgoin
     body.insert("model".to_owned(), model.into());
     body.insert("messages".to_owned(), messages(chat)?.into());
     body.insert("stream".to_owned(), stream.into());
-    if !list(chat, "tools").is_empty() {
-        body.insert("tools".to_owned(), list(chat, "tools").into());
-        if set(chat, "tool_choice").is_some_and(|choice| *choice != json!("auto")) {
-            dropped.push("tool_choice".to_owned());
-        }
-    }
+    tools(chat, &mut body, dropped);
     if let Some(format) = set(chat, "response_format") {
         match (text(format, "type"), format.get("json_schema").and_then(|s| s.get("schema"))) {
             (Some("json_schema"), Some(schema)) => drop(body.insert("format".to_owned(), schema.clone())),
             (Some("json_object"), _) => drop(body.insert("format".to_owned(), "json".into())),
             (Some("text"), _) => {}
-            (kind, _) => dropped.push(format!("response_format {}", kind.unwrap_or("of no type"))),
+            (kind, _) => dropped.add(format!("response_format {}", kind.unwrap_or("of no type"))),
         }
     }
-    match text(chat, "reasoning_effort") {
-        Some("none") => drop(body.insert("think".to_owned(), false.into())),
-        Some(effort @ ("low" | "medium" | "high")) => drop(body.insert("think".to_owned(), effort.into())),
-        Some(_) => drop(body.insert("think".to_owned(), true.into())),
-        None => {}
+    if let Some(think) = think(chat, dropped) {
+        body.insert("think".to_owned(), think);
     }
     if let Some(keep) = set(chat, "keep_alive") {
         body.insert("keep_alive".to_owned(), keep.clone());
@@ -72,11 +73,51 @@ pub(crate) fn request(chat: &Value, model: &str, stream: bool) -> Result<Outgoin
     if !options.is_empty() {
         body.insert("options".to_owned(), options.into());
     }
-    let unknown = chat.as_object().into_iter().flatten();
-    let unknown = unknown
-        .filter(|(key, value)| !KNOWN.contains(&key.as_str()) && *key != "tool_choice" && !value.is_null());
-    dropped.extend(unknown.map(|(key, _)| key.clone()));
-    Ok(Outgoing { path: "/api/chat".to_owned(), body: bytes(&body.into()), dropped })
+    dropped.unknown(chat, &KNOWN);
+    dropped.beside_the_content(chat, &OF_MESSAGES);
+    Ok(("/api/chat".to_owned(), body))
+}
+
+/// Which tool is called is the model's choice here; that none is called can be had by showing none.
+fn tools(chat: &Value, body: &mut Object, dropped: &mut Dropped) {
+    let (functions, others): (Vec<Value>, Vec<Value>) =
+        list(chat, "tools").iter().cloned().partition(|tool| tool.get("function").is_some());
+    for tool in &others {
+        dropped.add(format!("tools[*] ({})", text(tool, "type").unwrap_or("no function")));
+    }
+    let choice = set(chat, "tool_choice");
+    if functions.is_empty() || choice.is_some_and(|choice| choice == "none") {
+        return;
+    }
+    if choice.is_some_and(|choice| choice != "auto") {
+        dropped.add("tool_choice");
+    }
+    body.insert("tools".to_owned(), functions.into());
+}
+
+/// Whether the model thinks, and how hard; a budget has no words here.
+fn think(chat: &Value, dropped: &mut Dropped) -> Option<Value> {
+    let own = set(chat, "thinking");
+    let kind = own.and_then(|own| text(own, "type"));
+    if kind == Some("disabled") {
+        return Some(false.into());
+    }
+    if own.is_some_and(|own| set(own, "budget_tokens").is_some()) {
+        dropped.add("thinking.budget_tokens (its effort stays)");
+    }
+    let own_effort = set(chat, "output_config").and_then(|config| text(config, "effort"));
+    Some(match text(chat, "reasoning_effort").or(own_effort) {
+        Some("none") => false.into(),
+        Some("minimal" | "low") => "low".into(),
+        Some("medium") => "medium".into(),
+        Some("high" | "xhigh" | "max") => "high".into(),
+        Some(other) => {
+            dropped.add(format!("reasoning_effort {other}"));
+            true.into()
+        }
+        None if kind == Some("enabled") => true.into(),
+        None => return None,
+    })
 }
 
 fn options(chat: &Value) -> Object {
@@ -100,10 +141,10 @@ fn options(chat: &Value) -> Object {
 fn messages(chat: &Value) -> Result<Vec<Value>, Untranslatable> {
     let mut names: HashMap<&str, &str> = HashMap::new();
     let mut out = Vec::new();
-    for (at, message) in list(chat, "messages").iter().enumerate() {
+    let messages = list(chat, "messages");
+    for (at, message) in in_order(messages).into_iter().filter_map(|at| Some((at, messages.get(at)?))) {
         let role = match text(message, "role").unwrap_or("user") {
             "developer" => "system",
-            "function" => "tool",
             role => role,
         };
         let mut own = Object::new();
@@ -142,122 +183,23 @@ fn messages(chat: &Value) -> Result<Vec<Value>, Untranslatable> {
 fn images(content: &Value, at: usize) -> Result<Vec<Value>, Untranslatable> {
     let mut images = Vec::new();
     for (n, part) in content.as_array().into_iter().flatten().enumerate() {
-        let unsupported = |message: String| {
-            Err(Untranslatable::unsupported(format!("messages[{at}].content[{n}]"), message))
-        };
+        let param = format!("messages[{at}].content[{n}]");
         match text(part, "type").unwrap_or("text") {
             "text" | "input_text" | "output_text" | "refusal" => {}
             "image_url" => {
-                let image = part.get("image_url").cloned().unwrap_or_default();
-                let url = image.as_str().or_else(|| text(&image, "url")).unwrap_or_default();
-                match data_url(url) {
-                    Some((_, data)) => images.push(data.into()),
-                    None => {
-                        return unsupported(
-                            "this backend fetches no images: send them as data URLs".to_owned(),
-                        );
-                    }
-                }
+                let image = part.get("image_url").unwrap_or(&Value::Null);
+                let url = image.as_str().or_else(|| text(image, "url")).unwrap_or_default();
+                let Medium::Here { data, .. } = medium(url, &param)? else {
+                    let message = "this backend fetches no images: send them as data URLs";
+                    return Err(Untranslatable::unsupported(param, message));
+                };
+                images.push(data.into());
             }
             other => {
-                return unsupported(format!(
-                    "content of the type `{other}` is not supported by this backend"
-                ));
+                let message = format!("content of the type `{other}` is not supported by this backend");
+                return Err(Untranslatable::unsupported(param, message));
             }
         }
     }
     Ok(images)
-}
-
-fn finish(answer: &Value, calls: bool) -> &'static str {
-    match text(answer, "done_reason") {
-        Some("length") => "length",
-        _ if calls => "tool_calls",
-        _ => "stop",
-    }
-}
-
-fn counts(answer: &Value) -> Counts {
-    Counts {
-        prompt: count(answer, "prompt_eval_count"),
-        completion: count(answer, "eval_count"),
-        ..Counts::default()
-    }
-}
-
-fn calls(message: &Value, first: usize) -> Vec<Value> {
-    let call = |(n, call): (usize, &Value)| {
-        let function = call.get("function").unwrap_or(&Value::Null);
-        let arguments = function.get("arguments").cloned().unwrap_or_else(|| json!({})).to_string();
-        let id = text(call, "id").map_or_else(|| format!("call_{}", first + n), str::to_owned);
-        let mut own = tool_call(&id, text(function, "name").unwrap_or_default(), &arguments);
-        if let Some(fields) = own.as_object_mut() {
-            fields.insert("index".to_owned(), (first + n).into());
-        }
-        own
-    };
-    list(message, "tool_calls").iter().enumerate().map(call).collect()
-}
-
-pub(crate) fn answer(answer: &Value, model: &str, created: u64) -> Result<Value, String> {
-    let Some(message) = set(answer, "message") else { return Err("the answer has no message".to_owned()) };
-    if answer.get("done") != Some(&json!(true)) {
-        return Err("the answer is not done".to_owned());
-    }
-    let calls = calls(message, 0);
-    let said = text(message, "content").unwrap_or_default();
-    let content = if said.is_empty() && !calls.is_empty() { Value::Null } else { said.into() };
-    let mut own = json!({ "role": "assistant", "content": content, "refusal": null });
-    let finish = finish(answer, !calls.is_empty());
-    if let Some(fields) = own.as_object_mut() {
-        if let Some(thought) = text(message, "thinking").filter(|t| !t.is_empty()) {
-            fields.insert("reasoning_content".to_owned(), thought.into());
-        }
-        if !calls.is_empty() {
-            fields.insert("tool_calls".to_owned(), calls.into());
-        }
-    }
-    Ok(Head::new(None, model, created).completion(&own, finish, &counts(answer)))
-}
-
-/// A stream of lines, each a piece of the message.
-#[derive(Debug)]
-pub(crate) struct Stream {
-    head: Head,
-    calls: usize,
-    over: bool,
-}
-
-impl Stream {
-    pub(crate) fn new(head: Head) -> Self {
-        Self { head, calls: 0, over: false }
-    }
-
-    pub(crate) fn event(&mut self, event: &Value, out: &mut Vec<u8>) {
-        if self.over {
-            return;
-        }
-        if let Some(why) = set(event, "error") {
-            self.over = true;
-            let message = why.as_str().map_or_else(|| why.to_string(), str::to_owned);
-            out.extend(data(&error(&message, "server_error", Some("backend_error"))));
-            return;
-        }
-        let message = event.get("message").unwrap_or(&Value::Null);
-        if let Some(thought) = text(message, "thinking").filter(|t| !t.is_empty()) {
-            self.head.delta(json!({ "reasoning_content": thought }), out);
-        }
-        if let Some(said) = text(message, "content").filter(|t| !t.is_empty()) {
-            self.head.delta(json!({ "content": said }), out);
-        }
-        let calls = calls(message, self.calls);
-        if !calls.is_empty() {
-            self.calls += calls.len();
-            self.head.delta(json!({ "tool_calls": calls }), out);
-        }
-        if event.get("done") == Some(&json!(true)) {
-            self.over = true;
-            self.head.end(finish(event, self.calls > 0), &counts(event), out);
-        }
-    }
 }

@@ -54,8 +54,8 @@ fn gemini_gets_its_own_shape() {
                     {"text": "Where is this?"}, {"inlineData": {"mimeType": "image/png", "data": "AAAA"}},
                 ]},
                 {"role": "model", "parts": [
-                    {"functionCall": {"name": "weather", "args": {"city": "Oslo"}}},
-                    {"functionCall": {"name": "weather", "args": {}}},
+                    {"functionCall": {"name": "weather", "args": {"city": "Oslo"}, "id": "c1"}},
+                    {"functionCall": {"name": "weather", "args": {}, "id": "c2"}},
                 ]},
                 {"role": "user", "parts": [
                     {"functionResponse": {"id": "c1", "name": "weather", "response": {"result": "rain"}}},
@@ -70,7 +70,7 @@ fn gemini_gets_its_own_shape() {
                 "responseMimeType": "application/json", "responseJsonSchema": {"type": "object"}},
         })
     );
-    assert_eq!(dropped, ["logit_bias", "parallel_tool_calls", "user"]);
+    assert_eq!(dropped, ["user", "logit_bias", "parallel_tool_calls"]);
     let stream =
         BackendDialect::Gemini.request(conversation().to_string().as_bytes(), "models/a b", true).unwrap();
     assert_eq!(stream.path, "/models/a%20b:streamGenerateContent?alt=sse");
@@ -96,7 +96,7 @@ fn ollama_gets_its_own_shape() {
             {"role": "user", "content": "And now?"},
         ])
     );
-    assert_eq!(dropped, ["tool_choice", "logit_bias", "parallel_tool_calls", "user"]);
+    assert_eq!(dropped, ["tool_choice", "user", "logit_bias", "parallel_tool_calls"]);
 }
 
 #[test]
@@ -122,11 +122,11 @@ fn what_has_no_words_is_an_error_with_its_place() {
 
 #[test]
 fn thinking_goes_over_and_gets_room() {
-    let chat = json!({"model": "m", "reasoning_effort": "medium", "max_tokens": 500, "temperature": 0.2,
+    let chat = json!({"model": "m", "reasoning_effort": "medium", "temperature": 0.2,
         "messages": [{"role": "user", "content": "a"}]});
     let (_, body, dropped) = sent(BackendDialect::Anthropic, &chat);
     assert_eq!(body["thinking"], json!({"type": "enabled", "budget_tokens": 8192}));
-    assert_eq!(body["max_tokens"], 8692);
+    assert_eq!(body["max_tokens"], 16_384);
     assert_eq!(dropped, ["temperature (the model thinks)"]);
     let (_, body, _) = sent(BackendDialect::Gemini, &chat);
     assert_eq!(

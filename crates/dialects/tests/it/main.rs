@@ -2,8 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::format_collect, reason = "a test that meets an error has failed")]
 
+mod anthropic_thinking;
 mod backend;
+mod backend_answers;
+mod backend_requests;
 mod client;
+mod embeddings;
 mod properties;
 
 use serde_json::Value;

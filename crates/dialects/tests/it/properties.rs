@@ -77,6 +77,8 @@ proptest! {
             let _ = dialect.request(&bytes, "m", true);
             let _ = dialect.answer(&bytes, "m", 0);
             let _ = dialect.error(500, &bytes);
+            let _ = dialect.embeddings(&bytes, "m");
+            let _ = dialect.embeddings_answer(&bytes, &bytes, "m");
         }
         for dialect in CLIENTS {
             let _ = dialect.request(&bytes);
