@@ -139,13 +139,13 @@ fn responses_become_a_chat() {
 fn completions_become_one_turn() {
     let (chat, dropped, _) = hub(
         ClientDialect::Completions,
-        &json!({"model": "m", "prompt": ["Say hi"], "max_tokens": 3, "x": 1}),
+        &json!({"model": "m", "prompt": ["Say hi"], "max_tokens": 3, "x": 1, "logprobs": 0}),
     );
     assert_eq!(
         chat,
         json!({"model": "m", "max_tokens": 3, "messages": [{"role": "user", "content": "Say hi"}]})
     );
-    assert_eq!(dropped, ["x"]);
+    assert_eq!(dropped, ["logprobs", "x"]);
 }
 
 #[test]
@@ -175,6 +175,8 @@ fn what_cannot_be_carried_over_is_refused_with_its_place() {
         (Responses, json!({"model": "m", "input": [{"type": "item_reference", "id": "x"}]}), "input[0].type"),
         (Completions, json!({"model": "m", "prompt": ["a", "b"]}), "prompt"),
         (Completions, json!({"model": "m", "prompt": [1, 2]}), "prompt"),
+        (Completions, json!({"model": "m", "prompt": []}), "prompt"),
+        (Completions, json!({"model": "m", "prompt": "a", "logprobs": 1}), "logprobs"),
         (Completions, json!({"model": "m", "prompt": "a", "suffix": "b"}), "suffix"),
         (Completions, json!({"model": "m"}), "prompt"),
     ] {

@@ -4,6 +4,10 @@
 
 mod backend;
 mod client;
+mod client_messages;
+mod client_responses;
+mod client_streams;
+mod extensions;
 mod properties;
 
 use serde_json::Value;
