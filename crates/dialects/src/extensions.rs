@@ -23,6 +23,8 @@ pub enum Takes {
     Lenient,
     /// What was thought as text, and else OpenAI's oldest fields only: a server that may refuse the rest.
     Thoughts,
+    /// `extra_content`, in which signatures of thoughts come back: Google, through OpenAI's dialect.
+    ExtraContent,
     /// Nothing: OpenAI itself, which refuses fields that it does not know.
     Nothing,
 }
@@ -110,7 +112,7 @@ impl Cut {
     fn message(&mut self, message: &mut Value) {
         let mut touched = self.marks(message);
         touched |= self.field(message, "thinking_blocks");
-        if self.takes == Takes::Nothing {
+        if matches!(self.takes, Takes::Nothing | Takes::ExtraContent) {
             for name in THOUGHTS {
                 touched |= self.field(message, name);
             }
@@ -129,7 +131,8 @@ impl Cut {
     /// What may stand in a message, a part, a call and a tool alike.
     fn marks(&mut self, value: &mut Value) -> bool {
         let cache = self.takes != Takes::CacheControl && self.field(value, "cache_control");
-        self.field(value, "extra_content") || cache
+        let extra = self.takes != Takes::ExtraContent && self.field(value, "extra_content");
+        cache || extra
     }
 
     fn top_level(&mut self, body: &mut Object) {
@@ -154,14 +157,14 @@ impl Cut {
             body.insert("user".to_owned(), digest.into());
             self.tell("user (longer than 64 characters: a digest of it was sent)");
         }
-        if !matches!(self.takes, Takes::Thoughts | Takes::Nothing) {
+        if self.takes == Takes::CacheControl {
             return;
         }
         if self.out(body, "top_k").is_some() {
             self.tell("top_k");
         }
         self.metadata(body);
-        if self.takes == Takes::Thoughts {
+        if self.takes != Takes::Nothing {
             for field in ["service_tier", "prompt_cache_key", "safety_identifier"] {
                 if self.out(body, field).is_some() {
                     self.tell(field);

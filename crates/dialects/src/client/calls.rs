@@ -40,8 +40,9 @@ impl Calls {
     /// Takes a piece and says which call it is of.
     ///
     /// A piece belongs to the call with its index. But some backends give all calls the index 0, and some none at all:
-    /// an id that is new begins a new call whatever its index, and a later piece without an id is of the youngest. A piece
-    /// that says nothing begins none.
+    /// an id that is new begins a new call whatever its index, and a later piece without an id is of the youngest. Some give
+    /// every piece an id of its own, so it counts only beside a name, which a call cannot begin without. A piece that says
+    /// nothing begins none.
     pub(crate) fn take(&mut self, piece: &Value) -> Option<usize> {
         let index = piece.get("index").and_then(Value::as_u64);
         let id = text(piece, "id").unwrap_or_default();
@@ -82,7 +83,9 @@ impl Calls {
         };
         let other = |at: &usize| self.list.get(*at).is_some_and(|call| !call.id.is_empty() && call.id != id);
         match place {
-            Some(at) if !id.is_empty() && other(&at) => by_id(),
+            Some(at) if !id.is_empty() && other(&at) => {
+                by_id().or_else(|| Some(at).filter(|_| name.is_empty()))
+            }
             Some(at) if id.is_empty() && self.is_whole(at, name) => None,
             found => found,
         }
@@ -140,6 +143,9 @@ mod tests {
         let no_ids =
             [piece(Some(0), "", "f", "{}"), piece(Some(0), "", "f", "{}"), piece(Some(0), "", "g", "{}")];
         assert_eq!(read(&no_ids), [" f {}", " f {}", " g {}"]);
+        let many_ids =
+            [piece(Some(0), "a", "f", "{"), piece(Some(0), "b", "", "}"), piece(Some(0), "c", "g", "{}")];
+        assert_eq!(read(&many_ids), ["a f {}", "c g {}"]);
         let late_name = [piece(Some(0), "a", "", ""), piece(Some(0), "", "f", "{}")];
         assert_eq!(read(&late_name), ["a f {}"]);
     }

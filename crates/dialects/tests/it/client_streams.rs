@@ -2,6 +2,7 @@
 
 use pointsman_dialects::client::{ClientDialect, Echo};
 use pointsman_protocol::Answer;
+use proptest::{collection::vec, prelude::*};
 use serde_json::{Value, json};
 
 use crate::{events, value};
@@ -32,7 +33,7 @@ fn blocks(chunks: &[Value]) -> (Vec<Value>, String) {
         match event["type"].as_str().unwrap() {
             "content_block_start" => {
                 assert_eq!((open, &event["index"]), (None, &json!(out.len())));
-                open = Some(event["index"].clone()).map(|_| out.len());
+                open = Some(out.len());
                 let mut block = event["content_block"].clone();
                 if block["type"] == "tool_use" {
                     block["input"] = "".into();
@@ -54,7 +55,7 @@ fn blocks(chunks: &[Value]) -> (Vec<Value>, String) {
                 }
             }
             "content_block_stop" => open = None,
-            "message_delta" => reason = event["delta"]["stop_reason"].as_str().unwrap().to_owned(),
+            "message_delta" => event["delta"]["stop_reason"].as_str().unwrap().clone_into(&mut reason),
             _ => {}
         }
     }
@@ -284,4 +285,37 @@ fn completions_show_what_was_thought_beside_the_text() {
     let whole =
         ClientDialect::Completions.answer(chat.to_string().as_bytes(), &Echo::default(), "r", 0).unwrap();
     assert_eq!(value(&whole)["choices"][0]["text"], "No.");
+}
+
+proptest! {
+    /// Pieces of up to four calls and words between them, in any order: who is 4 speaks.
+    #[test]
+    fn no_piece_is_lost_and_no_two_calls_are_one(order in vec((0_u64..5, "[a-z ]{1,3}"), 1..30)) {
+        let mut begun: Vec<(u64, String)> = Vec::new();
+        let (mut chunks, mut words) = (Vec::new(), String::new());
+        for (who, piece) in &order {
+            if *who == 4 {
+                words += piece;
+                chunks.push(delta(&json!({"content": piece})));
+                continue;
+            }
+            if let Some((_, arguments)) = begun.iter_mut().find(|(known, _)| known == who) {
+                *arguments += piece;
+                chunks.push(call(*who, "", "", piece));
+            } else {
+                begun.push((*who, piece.clone()));
+                chunks.push(call(*who, &format!("t{who}"), "f", piece));
+            }
+        }
+        let expected: Vec<(String, String)> = begun.iter().map(|(who, arguments)| (format!("t{who}"), arguments.clone())).collect();
+        let field = |value: &Value, name: &str| value[name].as_str().unwrap().to_owned();
+        let (list, _) = blocks(&chunks);
+        let calls = list.iter().filter(|b| b["type"] == "tool_use").map(|b| (field(b, "id"), field(b, "input")));
+        prop_assert_eq!(calls.collect::<Vec<_>>(), expected.clone());
+        prop_assert_eq!(list.iter().filter_map(|b| b["text"].as_str()).collect::<String>(), words.clone());
+        let items = output(&Echo::default(), &chunks);
+        let calls = items.iter().filter(|i| i["type"] == "function_call").map(|i| (field(i, "call_id"), field(i, "arguments")));
+        prop_assert_eq!(calls.collect::<Vec<_>>(), expected);
+        prop_assert_eq!(items.iter().filter_map(|i| i["content"][0]["text"].as_str()).collect::<String>(), words);
+    }
 }

@@ -55,10 +55,10 @@ pub(crate) fn answer(chat: &Value, echo: &Echo, request: &str) -> Value {
     let choice = list(chat, "choices").first().unwrap_or(&Value::Null);
     let message = choice.get("message").unwrap_or(&Value::Null);
     let mut content: Vec<Value> = list(message, "thinking_blocks").iter().map(with_signature).collect();
-    if content.is_empty()
+    if !content.iter().any(|block| said(block, "thinking").is_some())
         && let Some(thought) = thought(message)
     {
-        content.push(json!({ "type": "thinking", "thinking": thought, "signature": "" }));
+        content.insert(0, json!({ "type": "thinking", "thinking": thought, "signature": "" }));
     }
     let refusal = said(message, "refusal");
     for said in [said(message, "content"), refusal].into_iter().flatten() {
