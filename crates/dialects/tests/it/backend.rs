@@ -96,7 +96,7 @@ fn ollama_gets_its_own_shape() {
             {"role": "user", "content": "And now?"},
         ])
     );
-    assert_eq!(dropped, ["tool_choice", "logit_bias", "parallel_tool_calls", "user"]);
+    assert_eq!(dropped, ["tool_choice", "user", "logit_bias", "parallel_tool_calls"]);
 }
 
 #[test]
