@@ -1,5 +1,6 @@
 //! Clients that speak something else than OpenAI's chat completions.
 
+mod calls;
 mod completions;
 mod hub;
 mod messages;
@@ -7,6 +8,8 @@ mod messages_stream;
 mod responses;
 mod responses_input;
 mod responses_stream;
+mod sealed;
+mod thoughts;
 
 pub use messages::count_tokens;
 
@@ -14,7 +17,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::{
-    json::{Object, bytes, text},
+    json::{self, Object, bytes, text},
     lines::event_data,
 };
 
@@ -46,6 +49,14 @@ pub struct Incoming {
 #[derive(Debug, Clone, Default)]
 pub struct Echo {
     pub(crate) fields: Object,
+}
+
+impl Echo {
+    /// Whether the client takes signed thoughts, to send them back.
+    pub(crate) fn wants_sealed(&self) -> bool {
+        let wanted = self.fields.get("include").and_then(Value::as_array);
+        wanted.is_some_and(|all| all.iter().any(|one| one.as_str() == Some(responses_input::SEALED)))
+    }
 }
 
 /// Why a request cannot be carried over. All are the client's to mend: 400.
@@ -124,7 +135,7 @@ impl ClientDialect {
     pub fn answer(self, chat: &[u8], echo: &Echo, id: &str, created: u64) -> Result<Vec<u8>, String> {
         let chat: Value = serde_json::from_slice(chat).map_err(|e| e.to_string())?;
         let answer = match self {
-            Self::Messages => messages::answer(&chat, id),
+            Self::Messages => messages::answer(&chat, echo, id),
             Self::Responses => responses::answer(&chat, echo, id, created),
             Self::Completions => completions::answer(&chat, id, created),
         };
@@ -134,7 +145,7 @@ impl ClientDialect {
     /// Shows a streamed hub answer in this dialect.
     pub fn stream(self, echo: Echo, id: &str, created: u64) -> ClientStream {
         let writer = match self {
-            Self::Messages => Writer::Messages(messages_stream::Stream::new(id)),
+            Self::Messages => Writer::Messages(Box::new(messages_stream::Stream::new(id, echo))),
             Self::Responses => Writer::Responses(Box::new(responses_stream::Stream::new(echo, id, created))),
             Self::Completions => Writer::Completions(completions::Stream::new(id, created)),
         };
@@ -173,21 +184,20 @@ pub struct ClientStream {
 
 #[derive(Debug)]
 enum Writer {
-    Messages(messages_stream::Stream),
+    Messages(Box<messages_stream::Stream>),
     Responses(Box<responses_stream::Stream>),
     Completions(completions::Stream),
 }
 
 impl ClientStream {
-    /// Takes whole hub events, comments among them, and gives back whole events of this dialect. After an error, and
-    /// after the end, there is nothing more; an end that did not come is not invented.
+    /// Takes whole hub events, comments among them, and gives back whole events of this dialect. Lines end with LF, CR LF
+    /// or CR. After an error, and after the end, there is nothing more; an end that did not come is not invented.
     pub fn push(&mut self, events: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
-        for line in events.split(|byte| *byte == b'\n') {
+        for line in events.split(|byte| matches!(byte, b'\n' | b'\r')) {
             if self.over {
                 break;
             }
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
             if line.starts_with(b":") {
                 out.extend(self.dialect.keep_alive());
             } else if let Some(data) = event_data(line).filter(|data| !data.is_empty()) {
@@ -207,13 +217,23 @@ impl ClientStream {
             }
             return;
         }
-        let Ok(chunk) = serde_json::from_slice::<Value>(data) else { return };
+        let chunk = match serde_json::from_slice::<Value>(data) {
+            Ok(chunk) if chunk.is_object() => chunk,
+            // to go on would be to answer with a hole
+            Ok(_) => {
+                json::error("an event of the answer is not an object", "server_error", Some("stream_failed"))
+            }
+            Err(why) => {
+                let message = format!("an event of the answer cannot be read: {why}");
+                json::error(&message, "server_error", Some("stream_failed"))
+            }
+        };
         if let Some(error) = chunk.get("error").filter(|error| !error.is_null()) {
             self.over = true;
             match &mut self.writer {
                 Writer::Messages(_) => messages_stream::fail(error, out),
                 Writer::Responses(stream) => stream.fail(error, out),
-                Writer::Completions(_) => out.extend(crate::json::data(&chunk)),
+                Writer::Completions(_) => out.extend(json::data(&chunk)),
             }
             return;
         }
@@ -231,5 +251,5 @@ pub(crate) fn event(value: &Value, out: &mut Vec<u8>) {
     out.extend(b"event: ");
     out.extend(name.as_bytes());
     out.push(b'\n');
-    out.extend(crate::json::data(value));
+    out.extend(json::data(value));
 }

@@ -10,5 +10,7 @@ pub mod client;
 mod extensions;
 mod json;
 mod lines;
+mod told;
 
-pub use extensions::{Takes, without_extensions};
+pub use extensions::{Takes, has_extensions, without_extensions};
+pub use told::in_short;

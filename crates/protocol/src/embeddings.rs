@@ -1,14 +1,16 @@
 //! The body of `POST /v1/embeddings`, read once and kept raw.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
+use memchr::memmem;
 use pointsman_types::{ModelForm, RequestFeatures, RouteOptions, RouteRequest, Tokens};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
-    RequestError,
+    Answer, AnswerError, RequestError,
     depth::too_deep,
     object::Object,
     rewrite::{quoted, splice},
@@ -76,9 +78,97 @@ impl<'a> EmbeddingsRequest<'a> {
     }
 }
 
+impl Answer {
+    /// As [`Answer::read_embeddings`], for a `request` that may have asked for base64: clients that did (OpenAI's own do
+    /// unless told otherwise) decode whatever comes, and some backends send lists of numbers all the same.
+    pub fn read_embeddings_for(request: &[u8], body: Bytes, model: &str) -> Result<Self, AnswerError> {
+        let answer = Self::read_embeddings(body, model)?;
+        if !wants_base64(request) {
+            return Ok(answer);
+        }
+        let body = in_base64(&answer.body)?;
+        Ok(Self { body: body.unwrap_or(answer.body), ..answer })
+    }
+}
+
+fn wants_base64(request: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Wire<'a> {
+        #[serde(borrow, default)]
+        encoding_format: Option<&'a RawValue>,
+    }
+    // the inputs may be long: most requests are not read for this
+    memmem::find(request, b"\"encoding_format\"").is_some()
+        && serde_json::from_slice::<Wire<'_>>(request)
+            .is_ok_and(|wire| wire.encoding_format.is_some_and(|format| format.get() == "\"base64\""))
+}
+
+/// The answer with its lists of numbers as base64 of little-endian floats of 32 bits, all else in its place; `None` where
+/// there is no such list.
+fn in_base64(body: &Bytes) -> Result<Option<Bytes>, AnswerError> {
+    #[derive(Deserialize)]
+    struct Wire<'a> {
+        #[serde(borrow)]
+        data: Vec<Object<Entry<'a>>>,
+    }
+    #[derive(Deserialize)]
+    struct Entry<'a> {
+        #[serde(borrow, default)]
+        embedding: Option<&'a RawValue>,
+    }
+    let wire: Wire<'_> = serde_json::from_slice(body).map_err(|e| AnswerError::NotJson(e.to_string()))?;
+    let mut out = Vec::new();
+    let mut done = 0;
+    for raw in wire.data.iter().filter_map(|Object(entry)| entry.embedding) {
+        if !raw.get().starts_with('[') {
+            continue;
+        }
+        let numbers: Vec<f32> = serde_json::from_str(raw.get()).map_err(|_| AnswerError::NoData)?;
+        let floats: Vec<u8> = numbers.into_iter().flat_map(f32::to_le_bytes).collect();
+        let Range { start, end } = place(raw, body);
+        out.extend_from_slice(body.get(done..start).unwrap_or_default());
+        out.push(b'"');
+        out.extend_from_slice(STANDARD.encode(floats).as_bytes());
+        out.push(b'"');
+        done = end;
+    }
+    if done == 0 {
+        return Ok(None);
+    }
+    out.extend_from_slice(body.get(done..).unwrap_or_default());
+    Ok(Some(out.into()))
+}
+
+/// Where a part stands in the body that it was read from.
+fn place(part: &RawValue, body: &Bytes) -> Range<usize> {
+    let start = part.get().as_ptr() as usize - body.as_ptr() as usize;
+    start..start + part.get().len()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn answered(request: &str, body: &'static str) -> Result<String, AnswerError> {
+        let answer =
+            Answer::read_embeddings_for(request.as_bytes(), Bytes::from_static(body.as_bytes()), "m")?;
+        Ok(String::from_utf8(answer.body.to_vec()).unwrap())
+    }
+
+    #[test]
+    fn who_asked_for_base64_gets_it() {
+        let numbers = r#"{"model":"m", "data":[ {"embedding":[1.0, -2],"index":0}, {"index":1,"embedding":[0.5]} ],"usage":{}}"#;
+        let encoded = r#"{"model":"m", "data":[ {"embedding":"AACAPwAAAMA=","index":0}, {"index":1,"embedding":"AAAAPw=="} ],"usage":{}}"#;
+        let asked = r#"{"input":"a","encoding_format": "base64"}"#;
+        assert_eq!(answered(asked, numbers).unwrap(), encoded);
+        assert_eq!(answered(asked, encoded).unwrap(), encoded);
+        for other in [r#"{"input":"a"}"#, r#"{"input":"base64","encoding_format":"float"}"#] {
+            assert_eq!(answered(other, numbers).unwrap(), numbers);
+        }
+        let odd = r#"{"model":"m","data":[{"embedding":["x"]}]}"#;
+        assert_eq!(answered(asked, odd), Err(AnswerError::NoData));
+        assert_eq!(answered(asked, r#"{"model":"m","data":[]}"#).unwrap(), r#"{"model":"m","data":[]}"#);
+    }
 
     #[test]
     fn reads_and_rewrites() {

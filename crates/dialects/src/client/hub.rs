@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::json::{Object, count, set};
+use crate::json::{Object, count, set, text};
 
 /// The gateway's own fields and those that mean the same on both sides go over as they are.
 pub(crate) fn carry(from: &Value, to: &mut Object, fields: &[&str]) {
@@ -15,9 +15,38 @@ pub(crate) fn carry(from: &Value, to: &mut Object, fields: &[&str]) {
 
 /// The fields that nobody knows, which are therefore left out.
 pub(crate) fn unknown(from: &Value, known: &[&str], dropped: &mut Vec<String>) {
+    dropped.extend(left(from, known).cloned());
+}
+
+/// The same of an object that stands at `path`.
+pub(crate) fn unknown_at(path: &str, from: &Value, known: &[&str], dropped: &mut Vec<String>) {
+    dropped.extend(left(from, known).map(|field| format!("{path}.{field}")));
+}
+
+fn left<'a>(from: &'a Value, known: &[&str]) -> impl Iterator<Item = &'a String> {
     let fields = from.as_object().into_iter().flatten();
-    let left = fields.filter(|(key, value)| !known.contains(&key.as_str()) && !value.is_null());
-    dropped.extend(left.map(|(key, _)| key.clone()));
+    fields.filter(|(key, value)| !known.contains(&key.as_str()) && !value.is_null()).map(|(key, _)| key)
+}
+
+/// A text that says something.
+pub(crate) fn said<'a>(message: &'a Value, field: &str) -> Option<&'a str> {
+    text(message, field).filter(|said| !said.is_empty())
+}
+
+/// What was thought, of a message or a delta. vLLM, OpenRouter and Ollama call it `reasoning`; who sends both names
+/// sends the same twice.
+pub(crate) fn thought(message: &Value) -> Option<&str> {
+    said(message, "reasoning_content").or_else(|| said(message, "reasoning"))
+}
+
+/// The id of a call; where the backend gave none, one of ours, because the result has to name it.
+pub(crate) fn call_id(given: &str, request: &str, number: usize) -> String {
+    if given.is_empty() { format!("call_{request}_{number}") } else { given.to_owned() }
+}
+
+/// What an `error` of the hub says.
+pub(crate) fn error_message(error: &Value) -> &str {
+    text(error, "message").or_else(|| error.as_str()).unwrap_or("the stream failed")
 }
 
 /// Token counts of the hub.
@@ -47,7 +76,7 @@ impl Used {
     /// As Anthropic counts: what touched the cache stands beside the input.
     pub(crate) fn beside_the_cache(&self) -> Value {
         json!({
-            "input_tokens": self.input.saturating_sub(self.cached + self.written),
+            "input_tokens": self.input.saturating_sub(self.cached.saturating_add(self.written)),
             "output_tokens": self.output,
             "cache_read_input_tokens": self.cached,
             "cache_creation_input_tokens": self.written,
@@ -61,7 +90,7 @@ impl Used {
             "input_tokens_details": { "cached_tokens": self.cached },
             "output_tokens": self.output,
             "output_tokens_details": { "reasoning_tokens": self.reasoning },
-            "total_tokens": self.input + self.output,
+            "total_tokens": self.input.saturating_add(self.output),
         })
     }
 }

@@ -2,7 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::{event, hub::Used, messages::stop_reason};
+use super::{
+    Echo,
+    calls::{Call, Calls},
+    event,
+    hub::{Used, call_id, error_message, said},
+    messages::{Ending, error_type_of},
+    thoughts::{Thought, Thoughts},
+};
 use crate::json::{list, set, text};
 
 /// The block that is open.
@@ -10,40 +17,45 @@ use crate::json::{list, set, text};
 enum Block {
     Text,
     Thinking,
-    /// The call of a tool, by the hub's number.
-    Call(u64),
+    /// The call of a tool, by its place among the calls.
+    Call(usize),
 }
 
-/// A call whose turn has not come: blocks do not interleave, the calls of the hub may.
+/// What is shown as a block other than a call.
 #[derive(Debug)]
-struct Waiting {
-    number: u64,
-    id: String,
-    name: String,
-    arguments: String,
+enum Words {
+    Thought(Thought),
+    Said(String),
 }
 
 #[derive(Debug)]
 pub(crate) struct Stream {
-    id: String,
+    request: String,
+    echo: Echo,
     begun: bool,
     open: Option<Block>,
     /// Blocks so far.
     blocks: usize,
-    waiting: Vec<Waiting>,
-    finish: Option<String>,
+    calls: Calls,
+    thoughts: Thoughts,
+    /// What came after a call began: blocks do not interleave, and the call may go on until the end.
+    held: Vec<Words>,
+    ending: Ending,
     used: Used,
 }
 
 impl Stream {
-    pub(crate) fn new(id: &str) -> Self {
+    pub(crate) fn new(request: &str, echo: Echo) -> Self {
         Self {
-            id: format!("msg_{id}"),
+            request: request.to_owned(),
+            echo,
             begun: false,
             open: None,
             blocks: 0,
-            waiting: Vec::new(),
-            finish: None,
+            calls: Calls::default(),
+            thoughts: Thoughts::default(),
+            held: Vec::new(),
+            ending: Ending::default(),
             used: Used::default(),
         }
     }
@@ -52,88 +64,97 @@ impl Stream {
         if set(chunk, "usage").is_some() {
             self.used = Used::of(chunk);
         }
-        if !self.begun {
-            self.begun = true;
-            let message = json!({
-                "id": self.id, "type": "message", "role": "assistant", "content": [],
-                "model": text(chunk, "model").unwrap_or_default(), "stop_reason": null, "stop_sequence": null,
-                "usage": { "input_tokens": 0, "output_tokens": 0 },
-            });
-            event(&json!({ "type": "message_start", "message": message }), out);
-        }
+        self.begin(text(chunk, "model").unwrap_or_default(), out);
         let choice = list(chunk, "choices").first().unwrap_or(&Value::Null);
         let delta = choice.get("delta").unwrap_or(&Value::Null);
-        if let Some(thought) = text(delta, "reasoning_content").filter(|t| !t.is_empty()) {
-            self.open(Block::Thinking, &json!({ "type": "thinking", "thinking": "", "signature": "" }), out);
-            self.delta(&json!({ "type": "thinking_delta", "thinking": thought }), out);
+        for thought in self.thoughts.read(delta) {
+            self.words(Words::Thought(thought), out);
         }
-        for block in list(delta, "thinking_blocks") {
-            self.thought(block, out);
-        }
-        if let Some(said) =
-            text(delta, "content").or_else(|| text(delta, "refusal")).filter(|t| !t.is_empty())
-        {
-            self.open(Block::Text, &json!({ "type": "text", "text": "" }), out);
-            self.delta(&json!({ "type": "text_delta", "text": said }), out);
+        let refusal = said(delta, "refusal");
+        self.ending.refused |= refusal.is_some();
+        for said in [said(delta, "content"), refusal].into_iter().flatten() {
+            self.thoughts.over();
+            self.words(Words::Said(said.to_owned()), out);
         }
         for call in list(delta, "tool_calls") {
             self.call(call, out);
         }
-        if let Some(finish) = text(choice, "finish_reason") {
-            self.finish = Some(finish.to_owned());
-        }
+        self.ending.note(choice, &self.echo);
     }
 
-    /// A whole block of thoughts: its signature belongs to the thoughts that came before it.
-    fn thought(&mut self, block: &Value, out: &mut Vec<u8>) {
-        if text(block, "type") == Some("redacted_thinking") {
-            self.close(out);
-            event(
-                &json!({ "type": "content_block_start", "index": self.blocks, "content_block": block }),
-                out,
-            );
-            event(&json!({ "type": "content_block_stop", "index": self.blocks }), out);
-            self.blocks += 1;
+    fn begin(&mut self, model: &str, out: &mut Vec<u8>) {
+        if std::mem::replace(&mut self.begun, true) {
             return;
         }
-        if self.open != Some(Block::Thinking) {
-            self.open(Block::Thinking, &json!({ "type": "thinking", "thinking": "", "signature": "" }), out);
-            let thought = text(block, "thinking").unwrap_or_default();
-            self.delta(&json!({ "type": "thinking_delta", "thinking": thought }), out);
-        }
-        let signature = text(block, "signature").unwrap_or_default();
-        self.delta(&json!({ "type": "signature_delta", "signature": signature }), out);
-        self.close(out);
+        let message = json!({
+            "id": format!("msg_{}", self.request), "type": "message", "role": "assistant", "content": [],
+            "model": model, "stop_reason": null, "stop_sequence": null,
+            "usage": { "input_tokens": 0, "output_tokens": 0 },
+        });
+        event(&json!({ "type": "message_start", "message": message }), out);
     }
 
-    fn call(&mut self, call: &Value, out: &mut Vec<u8>) {
-        let number = call.get("index").and_then(Value::as_u64).unwrap_or(0);
-        let function = call.get("function").unwrap_or(&Value::Null);
-        let piece = text(function, "arguments").unwrap_or_default();
-        if self.open == Some(Block::Call(number)) {
-            if !piece.is_empty() {
-                self.delta(&json!({ "type": "input_json_delta", "partial_json": piece }), out);
+    fn words(&mut self, words: Words, out: &mut Vec<u8>) {
+        if self.calls.list.is_empty() {
+            self.show(&words, out);
+            return;
+        }
+        match (self.held.last_mut(), words) {
+            (Some(Words::Said(last)), Words::Said(more)) => last.push_str(&more),
+            (_, words) => self.held.push(words),
+        }
+    }
+
+    fn show(&mut self, words: &Words, out: &mut Vec<u8>) {
+        match words {
+            Words::Said(said) => {
+                self.open(Block::Text, &json!({ "type": "text", "text": "" }), out);
+                self.delta(&json!({ "type": "text_delta", "text": said }), out);
             }
-            return;
-        }
-        if let Some(waiting) = self.waiting.iter_mut().find(|waiting| waiting.number == number) {
-            waiting.arguments.push_str(piece);
-            return;
-        }
-        let (id, name) = (text(call, "id").unwrap_or_default(), text(function, "name").unwrap_or_default());
-        let new = Waiting { number, id: id.to_owned(), name: name.to_owned(), arguments: piece.to_owned() };
-        if matches!(self.open, Some(Block::Call(_))) {
-            self.waiting.push(new);
-        } else {
-            self.open_call(&new, out);
+            Words::Thought(Thought::Text(thought)) => {
+                self.think(out);
+                self.delta(&json!({ "type": "thinking_delta", "thinking": thought }), out);
+            }
+            Words::Thought(Thought::Signed(block)) => {
+                self.think(out);
+                let signature = text(block, "signature").unwrap_or_default();
+                self.delta(&json!({ "type": "signature_delta", "signature": signature }), out);
+                self.close(out);
+            }
+            Words::Thought(Thought::Redacted(block)) => {
+                self.close(out);
+                self.start(block, out);
+                event(&json!({ "type": "content_block_stop", "index": self.blocks }), out);
+                self.blocks += 1;
+            }
         }
     }
 
-    fn open_call(&mut self, call: &Waiting, out: &mut Vec<u8>) {
-        let block = json!({ "type": "tool_use", "id": call.id, "name": call.name, "input": {} });
-        self.open(Block::Call(call.number), &block, out);
-        if !call.arguments.is_empty() {
-            self.delta(&json!({ "type": "input_json_delta", "partial_json": call.arguments }), out);
+    fn think(&mut self, out: &mut Vec<u8>) {
+        self.open(Block::Thinking, &json!({ "type": "thinking", "thinking": "", "signature": "" }), out);
+    }
+
+    fn call(&mut self, piece: &Value, out: &mut Vec<u8>) {
+        let Some(at) = self.calls.take(piece) else { return };
+        self.ending.calls = true;
+        let waits = match self.open {
+            Some(Block::Call(open)) => open != at,
+            _ => !self.calls.list.get(at).is_some_and(Call::is_known),
+        };
+        if !waits {
+            self.show_call(at, out);
+        }
+    }
+
+    /// Opens a call where it is not open, and shows what is new of it.
+    fn show_call(&mut self, at: usize, out: &mut Vec<u8>) {
+        let Some(call) = self.calls.list.get_mut(at) else { return };
+        let id = call_id(&call.id, &self.request, at);
+        let start = json!({ "type": "tool_use", "id": id, "name": call.name, "input": {} });
+        let piece = call.unseen();
+        self.open(Block::Call(at), &start, out);
+        if !piece.is_empty() {
+            self.delta(&json!({ "type": "input_json_delta", "partial_json": piece }), out);
         }
     }
 
@@ -143,7 +164,11 @@ impl Stream {
         }
         self.close(out);
         self.open = Some(block);
-        event(&json!({ "type": "content_block_start", "index": self.blocks, "content_block": start }), out);
+        self.start(start, out);
+    }
+
+    fn start(&self, block: &Value, out: &mut Vec<u8>) {
+        event(&json!({ "type": "content_block_start", "index": self.blocks, "content_block": block }), out);
     }
 
     fn delta(&self, delta: &Value, out: &mut Vec<u8>) {
@@ -158,13 +183,20 @@ impl Stream {
     }
 
     pub(crate) fn end(&mut self, out: &mut Vec<u8>) {
-        self.close(out);
-        for call in std::mem::take(&mut self.waiting) {
-            self.open_call(&call, out);
-            self.close(out);
+        self.begin("", out);
+        let shown = match self.open {
+            Some(Block::Call(at)) => Some(at),
+            _ => None,
+        };
+        for at in (0..self.calls.list.len()).filter(|at| Some(*at) != shown) {
+            self.show_call(at, out);
         }
-        let reason = stop_reason(self.finish.as_deref());
-        let delta = json!({ "stop_reason": reason, "stop_sequence": null });
+        for words in std::mem::take(&mut self.held) {
+            self.show(&words, out);
+        }
+        self.close(out);
+        let (reason, sequence) = self.ending.stop();
+        let delta = json!({ "stop_reason": reason, "stop_sequence": sequence });
         let usage = self.used.beside_the_cache();
         event(&json!({ "type": "message_delta", "delta": delta, "usage": usage }), out);
         event(&json!({ "type": "message_stop" }), out);
@@ -173,8 +205,6 @@ impl Stream {
 
 /// The end of a stream that failed.
 pub(crate) fn fail(error: &Value, out: &mut Vec<u8>) {
-    let message = text(error, "message").unwrap_or("the stream failed");
-    let known = ["rate_limit_error", "overloaded_error", "invalid_request_error", "authentication_error"];
-    let kind = text(error, "type").filter(|kind| known.contains(kind)).unwrap_or("api_error");
+    let (kind, message) = (error_type_of(error), error_message(error));
     event(&json!({ "type": "error", "error": { "type": kind, "message": message } }), out);
 }

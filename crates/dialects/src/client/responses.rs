@@ -2,7 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{Echo, hub::Used};
+use super::{
+    Echo,
+    hub::{Used, call_id, said, thought},
+    sealed,
+};
 use crate::json::{list, text};
 
 /// How a response ends: its status, and why it is not whole.
@@ -14,35 +18,36 @@ pub(crate) fn status(finish: Option<&str>) -> (&'static str, Value) {
     }
 }
 
-pub(crate) fn reasoning(id: &str, thought: &str) -> Value {
-    json!({
-        "id": format!("rs_{id}"), "type": "reasoning", "status": "completed",
-        "summary": [{ "type": "summary_text", "text": thought }],
-    })
+/// A reasoning item: its text, where there is one, and the signed blocks, where they are asked for.
+pub(crate) fn reasoning(id: &str, thought: &str, blocks: &[Value]) -> Value {
+    let summary = if thought.is_empty() { json!([]) } else { json!([summary_text(thought)]) };
+    let mut item = json!({ "id": id, "type": "reasoning", "status": "completed", "summary": summary });
+    if let Some(fields) = item.as_object_mut().filter(|_| !blocks.is_empty()) {
+        fields.insert("encrypted_content".to_owned(), sealed::seal(blocks).into());
+    }
+    item
 }
 
-pub(crate) fn message(id: &str, said: &str, status: &str) -> Value {
-    json!({
-        "id": format!("msg_{id}"), "type": "message", "role": "assistant", "status": status,
-        "content": [output_text(said)],
-    })
+pub(crate) fn summary_text(thought: &str) -> Value {
+    json!({ "type": "summary_text", "text": thought })
+}
+
+pub(crate) fn message(id: &str, content: &[Value], status: &str) -> Value {
+    json!({ "id": id, "type": "message", "role": "assistant", "status": status, "content": content })
 }
 
 pub(crate) fn output_text(said: &str) -> Value {
     json!({ "type": "output_text", "text": said, "annotations": [], "logprobs": [] })
 }
 
-pub(crate) fn function_call(
-    id: &str,
-    number: usize,
-    call_id: &str,
-    name: &str,
-    arguments: &str,
-    status: &str,
-) -> Value {
+pub(crate) fn refusal(said: &str) -> Value {
+    json!({ "type": "refusal", "refusal": said })
+}
+
+pub(crate) fn function_call(id: &str, call_id: &str, name: &str, arguments: &str, status: &str) -> Value {
     json!({
-        "id": format!("fc_{id}_{number}"), "type": "function_call", "status": status, "call_id": call_id,
-        "name": name, "arguments": arguments,
+        "id": id, "type": "function_call", "status": status, "call_id": call_id, "name": name,
+        "arguments": arguments,
     })
 }
 
@@ -90,19 +95,32 @@ pub(crate) fn answer(chat: &Value, echo: &Echo, id: &str, created: u64) -> Value
     let own = choice.get("message").unwrap_or(&Value::Null);
     let (status, incomplete) = status(text(choice, "finish_reason"));
     let mut output = Vec::new();
-    if let Some(thought) = text(own, "reasoning_content").filter(|t| !t.is_empty()) {
-        output.push(reasoning(id, thought));
+    let blocks = list(own, "thinking_blocks");
+    let thoughts = || blocks.iter().filter_map(|block| said(block, "thinking")).collect::<String>();
+    let thought = thought(own).map_or_else(thoughts, str::to_owned);
+    let blocks = if echo.wants_sealed() { blocks } else { &[] };
+    if !thought.is_empty() || !blocks.is_empty() {
+        output.push(reasoning(&format!("rs_{id}"), &thought, blocks));
     }
     let calls = list(own, "tool_calls");
-    let said = text(own, "content").or_else(|| text(own, "refusal")).unwrap_or_default();
-    if !said.is_empty() || calls.is_empty() {
-        output.push(message(id, said, status));
+    let mut content: Vec<Value> = said(own, "content").map(output_text).into_iter().collect();
+    content.extend(said(own, "refusal").map(refusal));
+    if content.is_empty() && calls.is_empty() {
+        content.push(output_text(""));
+    }
+    if !content.is_empty() {
+        output.push(message(&format!("msg_{id}"), &content, status));
     }
     for (n, call) in calls.iter().enumerate() {
         let function = call.get("function").unwrap_or(&Value::Null);
-        let (name, arguments) = (text(function, "name").unwrap_or_default(), text(function, "arguments"));
-        let call_id = text(call, "id").unwrap_or_default();
-        output.push(function_call(id, n, call_id, name, arguments.unwrap_or("{}"), "completed"));
+        let arguments = match function.get("arguments") {
+            Some(Value::String(given)) => given.clone(),
+            Some(whole @ Value::Object(_)) => whole.to_string(),
+            _ => "{}".to_owned(),
+        };
+        let call_id = call_id(text(call, "id").unwrap_or_default(), id, n);
+        let name = text(function, "name").unwrap_or_default();
+        output.push(function_call(&format!("fc_{id}_{n}"), &call_id, name, &arguments, "completed"));
     }
     let shell = Shell { echo, id, created, model: text(chat, "model").unwrap_or_default() };
     shell.response(status, &output, &Used::of(chat).in_details(), &incomplete)

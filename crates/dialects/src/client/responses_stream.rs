@@ -1,21 +1,19 @@
 //! Streams as clients of the Responses API read them: items, their parts, and numbers that grow.
 
+mod item;
+
 use serde_json::{Value, json};
 
+use self::item::{Item, Part, whole};
 use super::{
-    Echo, event,
-    hub::Used,
-    responses::{Shell, function_call, message, output_text, reasoning, status},
+    Echo,
+    calls::{Call, Calls},
+    event,
+    hub::{Used, call_id, error_message, said},
+    responses::{Shell, function_call, message, reasoning, status, summary_text},
+    thoughts::{Thought, Thoughts},
 };
 use crate::json::{list, set, text};
-
-/// An item that is under way.
-#[derive(Debug)]
-enum Item {
-    Reasoning(String),
-    Message(String),
-    Call { number: u64, at: usize, call_id: String, name: String, arguments: String },
-}
 
 #[derive(Debug)]
 pub(crate) struct Stream {
@@ -28,7 +26,8 @@ pub(crate) struct Stream {
     /// What is written, each with its place in the output.
     open: Vec<(usize, Item)>,
     output: Vec<Value>,
-    calls: usize,
+    calls: Calls,
+    thoughts: Thoughts,
     finish: Option<String>,
     used: Used,
 }
@@ -44,7 +43,8 @@ impl Stream {
             sequence: 0,
             open: Vec::new(),
             output: Vec::new(),
-            calls: 0,
+            calls: Calls::default(),
+            thoughts: Thoughts::default(),
             finish: None,
             used: Used::default(),
         }
@@ -62,6 +62,18 @@ impl Stream {
         event(&value, out);
     }
 
+    /// An event that speaks of an item, and of a part of it: `part` is the name and the number of that.
+    fn tell(&mut self, mut value: Value, of: (&str, usize), part: Option<(&str, usize)>, out: &mut Vec<u8>) {
+        if let Some(fields) = value.as_object_mut() {
+            fields.insert("item_id".to_owned(), of.0.into());
+            fields.insert("output_index".to_owned(), of.1.into());
+            if let Some((name, number)) = part {
+                fields.insert(name.to_owned(), number.into());
+            }
+        }
+        self.emit(value, out);
+    }
+
     pub(crate) fn chunk(&mut self, chunk: &Value, out: &mut Vec<u8>) {
         if set(chunk, "usage").is_some() {
             self.used = Used::of(chunk);
@@ -72,13 +84,14 @@ impl Stream {
         self.begin(out);
         let choice = list(chunk, "choices").first().unwrap_or(&Value::Null);
         let delta = choice.get("delta").unwrap_or(&Value::Null);
-        if let Some(thought) = text(delta, "reasoning_content").filter(|t| !t.is_empty()) {
+        for thought in self.thoughts.read(delta) {
             self.thought(thought, out);
         }
-        if let Some(said) =
-            text(delta, "content").or_else(|| text(delta, "refusal")).filter(|t| !t.is_empty())
-        {
-            self.said(said, out);
+        for (refusal, field) in [(false, "content"), (true, "refusal")] {
+            if let Some(piece) = said(delta, field) {
+                self.thoughts.over();
+                self.said(refusal, piece, out);
+            }
         }
         for call in list(delta, "tool_calls") {
             self.call(call, out);
@@ -98,100 +111,115 @@ impl Stream {
     }
 
     /// Takes the next place in the output.
-    fn add(&mut self, item: Item, shown: &Value, out: &mut Vec<u8>) -> usize {
+    fn add(&mut self, item: Item, shown: &Value, out: &mut Vec<u8>) {
         let at = self.output.len();
         self.output.push(Value::Null);
         self.emit(json!({ "type": "response.output_item.added", "output_index": at, "item": shown }), out);
         self.open.push((at, item));
-        at
     }
 
-    fn thought(&mut self, piece: &str, out: &mut Vec<u8>) {
-        let id = format!("rs_{}", self.id);
-        if !self.open.iter().any(|(_, item)| matches!(item, Item::Reasoning(_))) {
-            self.close_all(out);
-            let shown = json!({ "id": id, "type": "reasoning", "status": "in_progress", "summary": [] });
-            let at = self.add(Item::Reasoning(String::new()), &shown, out);
-            let part = json!({ "type": "summary_text", "text": "" });
-            let added = "response.reasoning_summary_part.added";
-            self.emit(
-                json!({ "type": added, "item_id": id, "output_index": at, "summary_index": 0, "part": part }),
-                out,
-            );
+    /// An id that no other item has: all but the first have their place in it.
+    fn new_id(&self, kind: &str) -> String {
+        match self.output.len() {
+            0 => format!("{kind}_{}", self.id),
+            n => format!("{kind}_{}_{n}", self.id),
         }
-        let Some((at, Item::Reasoning(whole))) = self.open.last_mut() else { return };
-        whole.push_str(piece);
-        let at = *at;
-        let delta = "response.reasoning_summary_text.delta";
-        self.emit(
-            json!({ "type": delta, "item_id": id, "output_index": at, "summary_index": 0, "delta": piece }),
-            out,
-        );
     }
 
-    fn said(&mut self, piece: &str, out: &mut Vec<u8>) {
-        let id = format!("msg_{}", self.id);
-        if !self.open.iter().any(|(_, item)| matches!(item, Item::Message(_))) {
-            self.close_all(out);
-            let shown = json!({ "id": id, "type": "message", "role": "assistant", "status": "in_progress", "content": [] });
-            let at = self.add(Item::Message(String::new()), &shown, out);
-            let part = output_text("");
-            let added = "response.content_part.added";
-            self.emit(
-                json!({ "type": added, "item_id": id, "output_index": at, "content_index": 0, "part": part }),
-                out,
-            );
-        }
-        let Some((at, Item::Message(whole))) = self.open.last_mut() else { return };
-        whole.push_str(piece);
-        let at = *at;
-        let delta = "response.output_text.delta";
-        self.emit(
-            json!({
-                "type": delta, "item_id": id, "output_index": at, "content_index": 0, "delta": piece, "logprobs": [],
-            }),
-            out,
-        );
-    }
-
-    fn call(&mut self, call: &Value, out: &mut Vec<u8>) {
-        let wanted = call.get("index").and_then(Value::as_u64).unwrap_or(0);
-        let function = call.get("function").unwrap_or(&Value::Null);
-        let is_it =
-            |(_, item): &(usize, Item)| matches!(item, Item::Call { number, .. } if *number == wanted);
-        if !self.open.iter().any(is_it) {
-            // calls may be written side by side, but not beside words
-            if !self.open.iter().all(|(_, item)| matches!(item, Item::Call { .. })) {
-                self.close_all(out);
-            }
-            let (call_id, name) =
-                (text(call, "id").unwrap_or_default(), text(function, "name").unwrap_or_default());
-            let shown = function_call(&self.id, self.calls, call_id, name, "", "in_progress");
-            let item = Item::Call {
-                number: wanted,
-                at: self.calls,
-                call_id: call_id.to_owned(),
-                name: name.to_owned(),
-                arguments: String::new(),
-            };
-            self.calls += 1;
-            self.add(item, &shown, out);
-        }
-        let piece = text(function, "arguments").unwrap_or_default();
-        let found = self.open.iter_mut().find(|open| is_it(open));
-        let Some((place, Item::Call { at, arguments, .. })) = found else { return };
-        if piece.is_empty() {
+    fn thought(&mut self, new: Thought, out: &mut Vec<u8>) {
+        let sealed = self.echo.wants_sealed();
+        if !sealed && !matches!(new, Thought::Text(_)) {
             return;
         }
-        arguments.push_str(piece);
-        let (place, id) = (*place, format!("fc_{}_{at}", self.id));
-        let delta = "response.function_call_arguments.delta";
-        self.emit(json!({ "type": delta, "item_id": id, "output_index": place, "delta": piece }), out);
+        if !self.open.iter().any(|(_, item)| matches!(item, Item::Reasoning { .. })) {
+            self.close(false, out);
+            let id = self.new_id("rs");
+            let shown = json!({ "id": id, "type": "reasoning", "status": "in_progress", "summary": [] });
+            self.add(Item::Reasoning { id, thought: String::new(), blocks: Vec::new() }, &shown, out);
+        }
+        let found = self.open.iter_mut().find(|(_, item)| matches!(item, Item::Reasoning { .. }));
+        let Some((at, Item::Reasoning { id, thought, blocks })) = found else { return };
+        let piece = match new {
+            Thought::Text(piece) => piece,
+            Thought::Signed(block) | Thought::Redacted(block) => return blocks.push(block),
+        };
+        let (at, id, first) = (*at, id.clone(), thought.is_empty());
+        thought.push_str(&piece);
+        let part = Some(("summary_index", 0));
+        if first {
+            let added = json!({ "type": "response.reasoning_summary_part.added", "part": summary_text("") });
+            self.tell(added, (&id, at), part, out);
+        }
+        let delta = json!({ "type": "response.reasoning_summary_text.delta", "delta": piece });
+        self.tell(delta, (&id, at), part, out);
     }
 
-    fn close_all(&mut self, out: &mut Vec<u8>) {
-        for (at, item) in std::mem::take(&mut self.open) {
-            let whole = self.close(at, item, out);
+    fn said(&mut self, refusal: bool, piece: &str, out: &mut Vec<u8>) {
+        if !self.open.iter().any(|(_, item)| matches!(item, Item::Message { .. })) {
+            self.close(false, out);
+            let id = self.new_id("msg");
+            let shown = message(&id, &[], "in_progress");
+            self.add(Item::Message { id, parts: Vec::new() }, &shown, out);
+        }
+        let found = self.open.iter_mut().find(|(_, item)| matches!(item, Item::Message { .. }));
+        let Some((at, Item::Message { id, parts })) = found else { return };
+        let (at, id) = (*at, id.clone());
+        let mut events = Vec::new();
+        if parts.last().is_none_or(|part| part.refusal != refusal) {
+            let before = parts.len().saturating_sub(1);
+            events.extend(parts.last().into_iter().flat_map(|last| ends(last, before)));
+            let new = Part { refusal, text: String::new() };
+            let added = json!({ "type": "response.content_part.added", "part": new.shown() });
+            events.push((parts.len(), added));
+            parts.push(new);
+        }
+        let number = parts.len().saturating_sub(1);
+        if let Some(part) = parts.last_mut() {
+            part.text.push_str(piece);
+            events.push((number, part.delta(piece)));
+        }
+        for (number, event) in events {
+            self.tell(event, (&id, at), Some(("content_index", number)), out);
+        }
+    }
+
+    /// Calls may be written side by side, and go on beside words that come later: each has a place of its own.
+    fn call(&mut self, piece: &Value, out: &mut Vec<u8>) {
+        let Some(at) = self.calls.take(piece) else { return };
+        if self.is_open(at) || self.calls.list.get(at).is_some_and(Call::is_known) {
+            self.show_call(at, out);
+        }
+    }
+
+    fn is_open(&self, call: usize) -> bool {
+        self.open.iter().any(|(_, item)| matches!(item, Item::Call { at, .. } if *at == call))
+    }
+
+    /// Opens a call where it is not open, and shows what is new of it.
+    fn show_call(&mut self, call: usize, out: &mut Vec<u8>) {
+        let id = format!("fc_{}_{call}", self.id);
+        let Some(own) = self.calls.list.get_mut(call) else { return };
+        own.id = call_id(&own.id, &self.id, call);
+        let shown = function_call(&id, &own.id, &own.name, "", "in_progress");
+        let piece = own.unseen();
+        if !self.is_open(call) {
+            self.close(false, out);
+            self.add(Item::Call { id: id.clone(), at: call }, &shown, out);
+        }
+        let place = self.open.iter().find(|(_, item)| matches!(item, Item::Call { at, .. } if *at == call));
+        let Some(place) = place.map(|(place, _)| *place).filter(|_| !piece.is_empty()) else { return };
+        let delta = json!({ "type": "response.function_call_arguments.delta", "delta": piece });
+        self.tell(delta, (&id, place), None, out);
+    }
+
+    /// Ends what is open: words and thoughts, and at the end the calls too.
+    fn close(&mut self, calls_too: bool, out: &mut Vec<u8>) {
+        let open = std::mem::take(&mut self.open);
+        let (over, open): (Vec<_>, Vec<_>) =
+            open.into_iter().partition(|(_, item)| calls_too || !matches!(item, Item::Call { .. }));
+        self.open = open;
+        for (at, item) in over {
+            let whole = self.done(at, &item, out);
             self.emit(json!({ "type": "response.output_item.done", "output_index": at, "item": whole }), out);
             if let Some(slot) = self.output.get_mut(at) {
                 *slot = whole;
@@ -199,32 +227,44 @@ impl Stream {
         }
     }
 
-    fn close(&mut self, place: usize, item: Item, out: &mut Vec<u8>) -> Value {
+    /// The events at the end of an item, and the whole of it.
+    fn done(&mut self, place: usize, item: &Item, out: &mut Vec<u8>) -> Value {
         match item {
-            Item::Reasoning(thought) => {
-                let id = format!("rs_{}", self.id);
-                let part = json!({ "type": "summary_text", "text": thought });
-                self.emit(json!({ "type": "response.reasoning_summary_text.done", "item_id": id, "output_index": place, "summary_index": 0, "text": thought }), out);
-                self.emit(json!({ "type": "response.reasoning_summary_part.done", "item_id": id, "output_index": place, "summary_index": 0, "part": part }), out);
-                reasoning(&self.id, &thought)
+            Item::Reasoning { id, thought, blocks } => {
+                if !thought.is_empty() {
+                    let part = Some(("summary_index", 0));
+                    let done = json!({ "type": "response.reasoning_summary_text.done", "text": thought });
+                    self.tell(done, (id, place), part, out);
+                    let shown = summary_text(thought);
+                    let done = json!({ "type": "response.reasoning_summary_part.done", "part": shown });
+                    self.tell(done, (id, place), part, out);
+                }
+                reasoning(id, thought, blocks)
             }
-            Item::Message(said) => {
-                let id = format!("msg_{}", self.id);
-                self.emit(json!({ "type": "response.output_text.done", "item_id": id, "output_index": place, "content_index": 0, "text": said, "logprobs": [] }), out);
-                self.emit(json!({ "type": "response.content_part.done", "item_id": id, "output_index": place, "content_index": 0, "part": output_text(&said) }), out);
-                message(&self.id, &said, status(self.finish.as_deref()).0)
+            Item::Message { id, parts } => {
+                let last = parts.len().saturating_sub(1);
+                for (number, event) in parts.last().into_iter().flat_map(|part| ends(part, last)) {
+                    self.tell(event, (id, place), Some(("content_index", number)), out);
+                }
+                whole(id, parts, status(self.finish.as_deref()).0)
             }
-            Item::Call { at, call_id, name, arguments, .. } => {
-                let id = format!("fc_{}_{at}", self.id);
-                self.emit(json!({ "type": "response.function_call_arguments.done", "item_id": id, "output_index": place, "name": name, "arguments": arguments }), out);
-                function_call(&self.id, at, &call_id, &name, &arguments, "completed")
+            Item::Call { id, at } => {
+                let own = self.calls.list.get(*at);
+                let (call, name, arguments) = own.map_or(("", "", ""), |c| (&c.id, &c.name, &c.arguments));
+                let whole = function_call(id, call, name, arguments, "completed");
+                let done = json!({ "type": "response.function_call_arguments.done", "name": name, "arguments": arguments });
+                self.tell(done, (id, place), None, out);
+                whole
             }
         }
     }
 
     pub(crate) fn end(&mut self, out: &mut Vec<u8>) {
         self.begin(out);
-        self.close_all(out);
+        for call in 0..self.calls.list.len() {
+            self.show_call(call, out);
+        }
+        self.close(true, out);
         let (status, incomplete) = status(self.finish.as_deref());
         let response = self.shell().response(status, &self.output, &self.used.in_details(), &incomplete);
         self.emit(json!({ "type": format!("response.{status}"), "response": response }), out);
@@ -236,10 +276,21 @@ impl Stream {
         let done: Vec<Value> = self.output.iter().filter(|item| !item.is_null()).cloned().collect();
         let mut response = self.shell().response("failed", &done, &Value::Null, &Value::Null);
         if let Some(fields) = response.as_object_mut() {
-            let code = text(error, "code").unwrap_or("server_error");
-            let message = text(error, "message").unwrap_or("the stream failed");
-            fields.insert("error".to_owned(), json!({ "code": code, "message": message }));
+            let error = json!({ "code": code(error), "message": error_message(error) });
+            fields.insert("error".to_owned(), error);
         }
         self.emit(json!({ "type": "response.failed", "response": response }), out);
     }
+}
+
+/// The events at the end of a part, each with the number of the part.
+fn ends(part: &Part, number: usize) -> [(usize, Value); 2] {
+    let done = json!({ "type": "response.content_part.done", "part": part.shown() });
+    [(number, part.done()), (number, done)]
+}
+
+/// Official clients know a closed list of codes.
+fn code(error: &Value) -> &'static str {
+    let says = |field: &str| text(error, field).is_some_and(|word| word.contains("rate_limit"));
+    if says("type") || says("code") { "rate_limit_exceeded" } else { "server_error" }
 }

@@ -43,7 +43,7 @@ fn messages_become_a_chat() {
         chat,
         json!({
             "model": "auto", "max_tokens": 50, "stream": true, "stream_options": {"include_usage": true}, "stop": ["END"],
-            "route": {"local_only": true}, "user": "u1", "reasoning_effort": "low",
+            "route": {"local_only": true}, "user": "u1", "metadata": {"user_id": "u1"}, "top_k": 5, "reasoning_effort": "low",
             "thinking": {"type": "enabled", "budget_tokens": 2000}, "tool_choice": "required", "parallel_tool_calls": false,
             "tools": [{"type": "function", "function": {"name": "weather", "description": "d", "parameters": {"type": "object"}}}],
             "messages": [
@@ -61,13 +61,20 @@ fn messages_become_a_chat() {
             ],
         })
     );
-    assert_eq!(dropped, ["top_k"]);
+    assert_eq!(dropped, [""; 0]);
     let (plain, told) = without_extensions(chat.to_string().as_bytes(), Takes::Nothing);
     let plain = value(&plain);
     assert_eq!(plain["messages"][0]["content"], "Be brief.");
     assert_eq!(
         told,
-        ["thinking (its effort stays)", "cache_control", "thinking_blocks", "reasoning_content", "is_error"]
+        [
+            "cache_control",
+            "thinking_blocks",
+            "reasoning_content",
+            "is_error",
+            "thinking (its effort stays)",
+            "top_k"
+        ]
     );
     assert!(!plain.to_string().contains("signature"));
     let counted = count_tokens(messages_request().to_string().as_bytes()).unwrap();
@@ -135,13 +142,13 @@ fn responses_become_a_chat() {
 fn completions_become_one_turn() {
     let (chat, dropped, _) = hub(
         ClientDialect::Completions,
-        &json!({"model": "m", "prompt": ["Say hi"], "max_tokens": 3, "x": 1}),
+        &json!({"model": "m", "prompt": ["Say hi"], "max_tokens": 3, "x": 1, "logprobs": 0}),
     );
     assert_eq!(
         chat,
         json!({"model": "m", "max_tokens": 3, "messages": [{"role": "user", "content": "Say hi"}]})
     );
-    assert_eq!(dropped, ["x"]);
+    assert_eq!(dropped, ["logprobs", "x"]);
 }
 
 #[test]
@@ -171,6 +178,8 @@ fn what_cannot_be_carried_over_is_refused_with_its_place() {
         (Responses, json!({"model": "m", "input": [{"type": "item_reference", "id": "x"}]}), "input[0].type"),
         (Completions, json!({"model": "m", "prompt": ["a", "b"]}), "prompt"),
         (Completions, json!({"model": "m", "prompt": [1, 2]}), "prompt"),
+        (Completions, json!({"model": "m", "prompt": []}), "prompt"),
+        (Completions, json!({"model": "m", "prompt": "a", "logprobs": 1}), "logprobs"),
         (Completions, json!({"model": "m", "prompt": "a", "suffix": "b"}), "suffix"),
         (Completions, json!({"model": "m"}), "prompt"),
     ] {

@@ -7,7 +7,11 @@ mod backend;
 mod backend_answers;
 mod backend_requests;
 mod client;
+mod client_messages;
+mod client_responses;
+mod client_streams;
 mod embeddings;
+mod extensions;
 mod properties;
 
 use serde_json::Value;
