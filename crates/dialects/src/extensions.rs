@@ -2,7 +2,9 @@
 
 mod media;
 
-use memchr::memmem;
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
 use serde_json::{Value, json};
 
 use self::media::out_of_results;
@@ -29,32 +31,35 @@ pub enum Takes {
     Nothing,
 }
 
-/// What speaks for a body that has extensions: their names, which inside a text have their quotes escaped.
-const WORDS: [&[u8]; 10] = [
-    b"\"thinking_blocks\"",
-    b"\"reasoning_content\"",
-    b"\"reasoning\"",
-    b"\"reasoning_details\"",
-    b"\"extra_content\"",
-    b"\"cache_control\"",
-    b"\"is_error\"",
-    b"\"thinking\"",
-    b"\"output_config\"",
-    b"\"top_k\"",
-];
+/// What speaks for a body that has extensions: their names, which inside a text have their quotes escaped. A result of a
+/// tool may have pictures in it.
+static WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    let words = [
+        "\"thinking_blocks\"",
+        "\"reasoning_content\"",
+        "\"reasoning\"",
+        "\"reasoning_details\"",
+        "\"extra_content\"",
+        "\"cache_control\"",
+        "\"is_error\"",
+        "\"thinking\"",
+        "\"output_config\"",
+        "\"top_k\"",
+        "\"metadata\"",
+        "\"tool_call_id\"",
+    ];
+    AhoCorasick::new(words).ok()
+});
 /// Thoughts as text, by their names in messages.
 const THOUGHTS: [&str; 3] = ["reasoning_content", "reasoning", "reasoning_details"];
 /// The most characters of `user` that OpenAI takes.
 const MAX_USER: usize = 64;
 
-/// Whether it is worth to look for extensions in the body of a client that speaks OpenAI's dialect itself: cheap, for every
-/// request. It may say yes to a body that has none, never no to one that has. Requests of other dialects are always looked
+/// Whether it is worth to look for extensions in the body of a client that speaks OpenAI's dialect itself: one pass over
+/// the bytes. It may say yes to a body that has none, never no to one that has. Requests of other dialects are always looked
 /// at: what they bring more, such as a long `user`, has no word of its own.
 pub fn has_extensions(chat: &[u8]) -> bool {
-    let has = |word: &[u8]| memmem::find(chat, word).is_some();
-    WORDS.iter().any(|word| has(word))
-        || has(b"\"metadata\"")
-        || (has(b"\"tool_call_id\"") && (has(b"\"image_url\"") || has(b"\"file\"")))
+    WORDS.as_ref().is_none_or(|words| words.is_match(chat))
 }
 
 /// The hub body without the extensions that a backend does not take, and what was left out. A body without any comes back

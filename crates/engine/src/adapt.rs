@@ -47,14 +47,19 @@ pub(crate) fn adaptations(request: &ChatRequest<'_>, spec: &ModelSpec, kind: Bac
     changes
 }
 
-/// What a backend of this kind takes of the extensions that clients of other dialects bring.
-pub(crate) const fn takes(kind: BackendKind) -> Takes {
-    match kind {
+/// What a model on a backend of this kind takes of what is beside OpenAI's own fields. `translated`: the request came in
+/// another dialect.
+pub(crate) fn takes(kind: BackendKind, spec: &ModelSpec, translated: bool) -> Takes {
+    match (kind, spec.about.family.as_deref()) {
         // those that speak Anthropic's dialect, or translate into it
-        BackendKind::Anthropic | BackendKind::Gemini | BackendKind::LiteLlm => Takes::All,
-        BackendKind::OpenRouter => Takes::CacheControl,
-        BackendKind::OpenAi | BackendKind::Ollama | BackendKind::Vllm | BackendKind::LlamaCpp => {
-            Takes::Nothing
+        (BackendKind::Anthropic | BackendKind::Gemini | BackendKind::LiteLlm, _) => Takes::All,
+        (BackendKind::OpenRouter, _) => Takes::CacheControl,
+        (BackendKind::OpenAi, Some("gpt" | "o-series")) => Takes::Nothing,
+        (BackendKind::OpenAi, Some("gemini")) => Takes::ExtraContent,
+        // a client that speaks this dialect means what it says; what we translated is kept to what is safe
+        (BackendKind::OpenAi, _) if translated => Takes::Thoughts,
+        (BackendKind::OpenAi | BackendKind::Ollama | BackendKind::Vllm | BackendKind::LlamaCpp, _) => {
+            Takes::Lenient
         }
     }
 }

@@ -12,7 +12,7 @@ use pointsman_actors::{CallError, QueueStats};
 use pointsman_catalog::{CatalogHandle, CatalogSnapshot};
 use pointsman_classifier::{ArtifactSource, Classifier, Device, EmbedderInfo};
 use pointsman_decide::{Signals, WhyNot, is_open};
-use pointsman_dialects::without_extensions;
+use pointsman_dialects::{Takes, has_extensions, without_extensions};
 use pointsman_latency::LatencyRegistry;
 use pointsman_protocol::{ChatRequest, EmbeddingsRequest};
 use pointsman_types::{
@@ -147,10 +147,13 @@ impl Engine {
             let changes = adaptations(&request, spec, kind);
             let body = request.body_for(&spec.upstream_id, &changes);
             let mut told: Vec<String> = changes.iter().map(ToString::to_string).collect();
-            if !caller.extended {
+            let takes = takes(kind, spec, caller.extended);
+            // who speaks OpenAI's dialect to a server that passes over what it does not know is let through as is
+            let passes = takes == Takes::Lenient || !has_extensions(&body);
+            if takes == Takes::All || (!caller.extended && passes) {
                 return (body, told);
             }
-            let (body, dropped) = without_extensions(&body, takes(kind));
+            let (body, dropped) = without_extensions(&body, takes);
             told.extend(dropped.into_iter().map(|what| format!("dropped {what}")));
             (body.into(), told)
         };

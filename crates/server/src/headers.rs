@@ -1,6 +1,7 @@
 //! The `x-pointsman-*` headers.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use pointsman_dialects::in_short;
 use pointsman_engine::ReplyMeta;
 use pointsman_types::RequestId;
 
@@ -43,7 +44,7 @@ pub(crate) fn explain(headers: &mut HeaderMap, meta: &ReplyMeta) {
         put("x-pointsman-cost-usd", text(&format!("{:.6}", cost.dollars())));
     }
     if !meta.changes.is_empty() {
-        put("x-pointsman-adapted", text(&meta.changes.join("; ")));
+        put("x-pointsman-adapted", text(&in_short(meta.changes.iter().cloned()).join("; ")));
     }
     if meta.hedged {
         put("x-pointsman-hedged", HeaderValue::from_static("true"));

@@ -320,12 +320,15 @@ impl Backend {
         }
         let mut body = read(response, self.max_answer_bytes, self.timeouts.idle).await?;
         if let Some(dialect) = dialect {
-            let answer = dialect.answer(&body, call.model, dialect::unix_time());
+            let answer = match call.operation {
+                Operation::Chat => dialect.answer(&body, call.model, dialect::unix_time()),
+                Operation::Embeddings => dialect.embeddings_answer(&call.body, &body, call.model),
+            };
             body = answer.map_err(AttemptError::malformed)?.into();
         }
         let answer = match call.operation {
             Operation::Chat => Answer::read(body, call.model),
-            Operation::Embeddings => Answer::read_embeddings(body, call.model),
+            Operation::Embeddings => Answer::read_embeddings_for(&call.body, body, call.model),
         };
         Ok(ReplyBody::Json(answer.map_err(in_answer)?))
     }

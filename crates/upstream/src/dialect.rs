@@ -131,11 +131,11 @@ pub(crate) fn outgoing(call: &Call<'_>, dialect: Option<BackendDialect>) -> Resu
     match (dialect, call.operation) {
         (None, Operation::Chat) => Ok(as_it_is("/chat/completions")),
         (None, Operation::Embeddings) => Ok(as_it_is("/embeddings")),
-        (Some(_), Operation::Embeddings) => {
-            Err(refused("embeddings are not to be had from a backend of this kind", Some("model")))
-        }
-        (Some(dialect), Operation::Chat) => {
-            let made = dialect.request(&call.body, call.upstream_model, call.stream);
+        (Some(dialect), operation) => {
+            let made = match operation {
+                Operation::Chat => dialect.request(&call.body, call.upstream_model, call.stream),
+                Operation::Embeddings => dialect.embeddings(&call.body, call.upstream_model),
+            };
             let made = made.map_err(|error| refused(&error.to_string(), error.param()))?;
             Ok(Request { path: made.path, body: made.body.into(), dropped: made.dropped })
         }

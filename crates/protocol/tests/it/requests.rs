@@ -180,7 +180,7 @@ fn errors_quote_little_of_what_they_are_about() {
         format!("{{\"model\":\"m\",\"messages\":[],\"route\":{{\"{}\":1}}}}", "k".repeat(10_000)),
         format!("{{\"model\":\"m\",\"messages\":[],\"stream\":\"{}\"}}", "s".repeat(10_000)),
     ] {
-        let Err(error) = ChatRequest::parse(body.as_bytes()) else { panic!("{:.80}", body) };
+        let Err(error) = ChatRequest::parse(body.as_bytes()) else { panic!("{body:.80}") };
         assert!(error.to_string().len() < 400, "{:.500}", error.to_string());
     }
 }
