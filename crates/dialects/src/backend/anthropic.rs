@@ -1,10 +1,12 @@
 //! Requests to Anthropic's Messages API (docs.anthropic.com, "Messages").
 
 mod content;
+mod model;
 mod thinking;
 
 use serde_json::{Value, json};
 
+use self::model::Manner;
 use super::{Untranslatable, report::Dropped};
 use crate::json::{Object, list, set, text};
 
@@ -51,10 +53,16 @@ pub(crate) fn request(
     if !system.is_empty() {
         body.insert("system".to_owned(), system.into());
     }
-    let room = thinking::room(chat, &turns, dropped);
+    let manner = Manner::of(model);
+    let room = thinking::room(chat, &turns, manner, dropped);
     body.insert("messages".to_owned(), turns.into());
     body.insert("max_tokens".to_owned(), room.limit.into());
-    sampling(chat, room.thinks(), &mut body, dropped);
+    let refuses = if manner == Manner::Effort {
+        Some("this model takes none")
+    } else {
+        room.thinks().then_some("the model thinks")
+    };
+    sampling(chat, refuses, &mut body, dropped);
     if let Some(thinking) = room.thinking {
         body.insert("thinking".to_owned(), thinking);
     }
@@ -67,7 +75,7 @@ pub(crate) fn request(
         body.insert("metadata".to_owned(), json!({ "user_id": user }));
     }
     tools(chat, &mut body, dropped);
-    output_config(chat, &mut body, dropped);
+    output_config(chat, room.effort, &mut body, dropped);
     if stream {
         body.insert("stream".to_owned(), true.into());
     }
@@ -76,11 +84,12 @@ pub(crate) fn request(
     Ok(("/messages".to_owned(), body))
 }
 
-fn sampling(chat: &Value, thinks: bool, body: &mut Object, dropped: &mut Dropped) {
+/// `refuses`: why the model takes no such parameters now.
+fn sampling(chat: &Value, refuses: Option<&str>, body: &mut Object, dropped: &mut Dropped) {
     for name in ["temperature", "top_p", "top_k"] {
         let Some(value) = set(chat, name) else { continue };
-        if thinks {
-            dropped.add(format!("{name} (the model thinks)"));
+        if let Some(why) = refuses {
+            dropped.add(format!("{name} ({why})"));
         } else if name == "temperature" && value.as_f64().is_some_and(|t| t > 1.0) {
             dropped.add("temperature capped at 1");
             body.insert(name.to_owned(), json!(1));
@@ -140,8 +149,8 @@ fn tools(chat: &Value, body: &mut Object, dropped: &mut Dropped) {
     }
 }
 
-/// Anthropic's own `output_config`, where the client has one, with the format that is asked for.
-fn output_config(chat: &Value, body: &mut Object, dropped: &mut Dropped) {
+/// Anthropic's own `output_config`, where the client has one, with the effort and the format that are asked for.
+fn output_config(chat: &Value, effort: Option<&str>, body: &mut Object, dropped: &mut Dropped) {
     let mut config = match set(chat, "output_config") {
         Some(Value::Object(config)) => config.clone(),
         Some(_) => {
@@ -150,6 +159,9 @@ fn output_config(chat: &Value, body: &mut Object, dropped: &mut Dropped) {
         }
         None => Object::new(),
     };
+    if let Some(effort) = effort {
+        config.entry("effort").or_insert_with(|| effort.into());
+    }
     if let Some(format) = set(chat, "response_format") {
         match (text(format, "type"), format.get("json_schema").and_then(|s| s.get("schema"))) {
             (Some("json_schema"), Some(schema)) => {

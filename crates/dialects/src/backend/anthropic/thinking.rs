@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::model::Manner;
 use crate::{
     backend::report::Dropped,
     json::{list, set, text},
@@ -17,11 +18,12 @@ const LEAST_BUDGET: u64 = 1024;
 /// Where the client states no limit, none is set above this: all models that think can write so much.
 const MOST_TOKENS: u64 = 32_000;
 
-/// The limit of an answer, and what of it may be thought.
+/// The limit of an answer, what of it may be thought, and with what effort, where the model is told that.
 #[derive(Debug)]
 pub(super) struct Room {
     pub(super) limit: u64,
     pub(super) thinking: Option<Value>,
+    pub(super) effort: Option<&'static str>,
 }
 
 impl Room {
@@ -30,10 +32,11 @@ impl Room {
     }
 }
 
-pub(super) fn room(chat: &Value, turns: &[Value], dropped: &mut Dropped) -> Room {
+pub(super) fn room(chat: &Value, turns: &[Value], manner: Manner, dropped: &mut Dropped) -> Room {
     let stated = ["max_completion_tokens", "max_tokens"];
     let stated = stated.iter().find_map(|field| chat.get(field).and_then(Value::as_u64));
-    let thinking = asked(chat, dropped).and_then(|(field, thinking)| {
+    let mut effort = None;
+    let thinking = asked(chat, manner, &mut effort, dropped).and_then(|(field, thinking)| {
         if text(&thinking, "type") == Some("disabled") {
             return Some(thinking);
         }
@@ -46,33 +49,63 @@ pub(super) fn room(chat: &Value, turns: &[Value], dropped: &mut Dropped) -> Room
         }
     });
     let budget = thinking.as_ref().and_then(budget).unwrap_or(0);
+    let adapts = thinking.as_ref().is_some_and(|thinking| text(thinking, "type") == Some("adaptive"));
     let limit = stated.unwrap_or_else(|| {
+        if adapts {
+            // how much it thinks is its own affair
+            return MOST_TOKENS;
+        }
         let roomy = budget.saturating_add(MAX_TOKENS).min(MOST_TOKENS);
         roomy.max(budget.saturating_add(1))
     });
-    Room { limit, thinking }
+    Room { limit, effort: effort.filter(|_| thinking.is_some()), thinking }
 }
 
-/// The client's own `thinking`, else a budget that fits the effort; and the field that asks for it. An effort in
-/// Anthropic's own words goes over as it is and stands for itself.
-fn asked(chat: &Value, dropped: &mut Dropped) -> Option<(&'static str, Value)> {
+/// The client's own `thinking`, else what fits the effort; and the field that asks for it. An effort in Anthropic's own
+/// words goes over as it is and stands for itself.
+fn asked(
+    chat: &Value,
+    manner: Manner,
+    effort: &mut Option<&'static str>,
+    dropped: &mut Dropped,
+) -> Option<(&'static str, Value)> {
+    let mut adaptive = json!({ "type": "adaptive" });
+    if manner == Manner::Effort {
+        // from here on thoughts come only where they are asked for
+        adaptive["display"] = "summarized".into();
+    }
     if let Some(thinking) = set(chat, "thinking") {
-        return Some(("thinking", thinking.clone()));
+        let Some(tokens) = budget(thinking).filter(|_| manner == Manner::Effort) else {
+            return Some(("thinking", thinking.clone()));
+        };
+        *effort = Some(match tokens {
+            ..4096 => "low",
+            4096..16_384 => "medium",
+            _ => "high",
+        });
+        dropped.add("thinking (this model takes an effort in the place of a budget)");
+        return Some(("thinking", adaptive));
     }
     if set(chat, "output_config").and_then(|config| set(config, "effort")).is_some() {
         return None;
     }
-    let budget = match text(chat, "reasoning_effort")? {
-        "minimal" | "low" => LEAST_BUDGET,
-        "medium" => 8192,
-        "high" | "xhigh" | "max" => MOST_TOKENS - MAX_TOKENS,
+    let (budget, word) = match text(chat, "reasoning_effort")? {
+        "minimal" | "low" => (LEAST_BUDGET, "low"),
+        "medium" => (8192, "medium"),
+        "xhigh" if manner == Manner::Effort => (MOST_TOKENS - MAX_TOKENS, "xhigh"),
+        "high" | "xhigh" => (MOST_TOKENS - MAX_TOKENS, "high"),
+        "max" => (MOST_TOKENS - MAX_TOKENS, "max"),
         "none" => return None,
         other => {
             dropped.add(format!("reasoning_effort {other}"));
             return None;
         }
     };
-    Some(("reasoning_effort", json!({ "type": "enabled", "budget_tokens": budget })))
+    if manner == Manner::Budget {
+        return Some(("reasoning_effort", json!({ "type": "enabled", "budget_tokens": budget })));
+    }
+    *effort = Some(word);
+    Some(("reasoning_effort", adaptive))
 }
 
 fn budget(thinking: &Value) -> Option<u64> {
