@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Untranslatable, media::encoded, report::Dropped};
-use crate::json::{Object, list, set, text};
+use super::{Untranslatable, report::Dropped};
+use crate::json::{Object, list, set};
 
 const KNOWN: [&str; 6] = ["model", "models", "route", "input", "dimensions", "encoding_format"];
 
@@ -39,26 +39,20 @@ pub(crate) fn request(asked: &Value, model: &str, dropped: &mut Dropped) -> Resu
     Ok(body)
 }
 
-/// The answer as OpenAI's list. Counts are there only where Google gives them: what is not known is not zero.
+/// The answer as OpenAI's list, of numbers whatever was asked for: as base64 they are put where all backends' are. Counts are there only where Google gives them: what is not known is not zero.
 pub(crate) fn answer(answer: &Value, asked: &Value, model: &str) -> Result<Value, String> {
     let embeddings = list(answer, "embeddings");
     let wanted = asked.get("input").and_then(Value::as_array).map_or(1, Vec::len);
     if embeddings.len() != wanted {
         return Err(format!("the answer has {} embeddings for {wanted} texts", embeddings.len()));
     }
-    let in_base64 = text(asked, "encoding_format") == Some("base64");
     let mut data = Vec::with_capacity(embeddings.len());
     for (n, embedding) in embeddings.iter().enumerate() {
         let values = list(embedding, "values");
         if values.is_empty() || !values.iter().all(Value::is_number) {
             return Err(format!("embedding {n} has no numbers"));
         }
-        let values = if in_base64 { in_bytes(values).into() } else { values.into() };
-        let mut own = json!({ "object": "embedding", "index": n });
-        if let Some(fields) = own.as_object_mut() {
-            fields.insert("embedding".to_owned(), values);
-        }
-        data.push(own);
+        data.push(json!({ "object": "embedding", "index": n, "embedding": values }));
     }
     let mut out = json!({ "object": "list", "data": data, "model": model });
     let tokens = set(answer, "usageMetadata").and_then(|usage| usage.get("promptTokenCount"));
@@ -66,10 +60,4 @@ pub(crate) fn answer(answer: &Value, asked: &Value, model: &str) -> Result<Value
         fields.insert("usage".to_owned(), json!({ "prompt_tokens": tokens, "total_tokens": tokens }));
     }
     Ok(out)
-}
-
-/// As SDKs ask for it by default: single precision, little endian, in base64.
-fn in_bytes(values: &[Value]) -> String {
-    let single = |value: &Value| (value.as_f64().unwrap_or_default() as f32).to_le_bytes();
-    encoded(&values.iter().flat_map(single).collect::<Vec<u8>>())
 }

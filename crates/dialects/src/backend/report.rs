@@ -1,35 +1,34 @@
 //! What a translation leaves out. It goes into a header, so a field is told once, however often it comes.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
-use crate::json::{list, set, text};
+use crate::{
+    json::{list, set, text},
+    told::in_short,
+};
 
 /// What every backend takes of a message.
 const TAKEN: [&str; 4] = ["role", "content", "tool_calls", "tool_call_id"];
 
-/// More entries, and longer ones, come from requests that are made to fill headers.
-const MOST: usize = 24;
-const LONGEST: usize = 100;
-
-/// What was left out so far.
+/// What was left out so far, in the order in which it was found.
 #[derive(Debug, Default)]
-pub(crate) struct Dropped(Vec<String>);
+pub(crate) struct Dropped {
+    list: Vec<String>,
+    known: HashSet<String>,
+}
 
 impl Dropped {
     pub(crate) fn add(&mut self, what: impl Into<String>) {
-        let what: String = what.into().chars().take(LONGEST).collect();
-        if !self.0.contains(&what) {
-            self.0.push(what);
+        let what = what.into();
+        if self.known.insert(what.clone()) {
+            self.list.push(what);
         }
     }
 
-    pub(crate) fn into_list(mut self) -> Vec<String> {
-        let more = self.0.len().saturating_sub(MOST);
-        if more > 0 {
-            self.0.truncate(MOST);
-            self.0.push(format!("{more} more fields"));
-        }
-        self.0
+    pub(crate) fn into_list(self) -> Vec<String> {
+        in_short(self.list)
     }
 
     /// The fields of a request that the dialect does not know.

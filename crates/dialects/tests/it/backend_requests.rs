@@ -194,11 +194,11 @@ fn what_is_left_out_is_told_once_and_by_name() {
 #[test]
 fn what_is_told_stays_short() {
     let mut fields: serde_json::Map<String, Value> =
-        (0..40).map(|n| (format!("field_{n}"), json!(1))).collect();
+        (0..100).map(|n| (format!("field_{n}"), json!(1))).collect();
     fields.insert("reasoning_effort".to_owned(), "x".repeat(5000).into());
     let (_, dropped) = sent(Gemini, &asked(&fields.into()));
-    assert_eq!((dropped.len(), dropped.last().unwrap().as_str()), (25, "17 more fields"));
-    assert!(dropped.iter().all(|entry| entry.len() <= 100), "{dropped:?}");
+    assert!(dropped.last().unwrap().ends_with(" more"), "{dropped:?}");
+    assert!(dropped.concat().len() < 1000, "{dropped:?}");
 }
 
 #[test]
