@@ -18,5 +18,6 @@ mod forms;
 mod gateway;
 mod healing;
 mod lifecycle;
+mod limits;
 mod litellm;
 mod matrix;
