@@ -201,7 +201,7 @@ pub(crate) enum KeysWhat {
         #[arg(long)]
         json: bool,
     },
-    /// Take a key back; a running server follows within a second.
+    /// Take a key back; a running server follows within two seconds.
     Revoke {
         /// The name of the key.
         #[arg(value_name = "NAME")]

@@ -13,7 +13,7 @@ use pointsman_decide::Policy;
 use pointsman_latency::LatencySettings;
 use pointsman_types::{Endpoint, ModelForm, ModelSpec};
 use pointsman_upstream::{BreakerSettings, HedgeSettings, RetrySettings, UpstreamSettings};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use toml::de::DeTable;
 
 use crate::{
@@ -29,8 +29,12 @@ use crate::{
     report::Report,
     resilience, rules,
     server::{self, ServerConfig},
+    stamp::Stamp,
     tuning::{self, CatalogConfig},
 };
+
+/// The variable that holds what opens the admin routes.
+const ADMIN_KEY: &str = "POINTSMAN_ADMIN_KEY";
 
 /// Where a configuration comes from.
 #[derive(Debug, Clone, Default)]
@@ -62,6 +66,10 @@ impl Sources {
 pub struct Config {
     /// The file that was read.
     pub file: Option<PathBuf>,
+    /// How that file was before it was read.
+    pub stamp: Option<Stamp>,
+    /// The file says nothing, or there is none.
+    pub blank: bool,
     /// The address to serve on.
     pub listen: SocketAddr,
     /// The backends: those of the file in its order, then those of the environment.
@@ -109,9 +117,29 @@ impl Config {
     /// Loads and checks. The error holds every problem that was found, not just the first.
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
         match file_of(sources) {
-            Some((path, text)) => Self::parse(sources, Some(path), &text?),
+            Some((path, stamp, text)) => {
+                let config = Self::parse(sources, Some(path), &text?)?;
+                Ok(Self { stamp: Some(stamp), ..config })
+            }
             None => Self::parse(sources, None, ""),
         }
+    }
+
+    /// Loads what is to take the place of this configuration while it is served. A file that is gone, or says nothing
+    /// any more, is a mistake then: an editor may be about to write it, and without it everybody might ask.
+    pub fn load_again(&self, sources: &Sources) -> Result<Self, ConfigError> {
+        let file = self.file.clone().or_else(|| sources.file.clone());
+        let again = Self::load(&Sources { file, ..sources.clone() })?;
+        match &again.file {
+            Some(file) if again.blank && !self.blank => Err(ConfigError::Blank(file.clone())),
+            _ if self.asks_for_keys() && !again.asks_for_keys() => Err(ConfigError::Opens),
+            _ => Ok(again),
+        }
+    }
+
+    /// The files that were read, as they were before that.
+    pub fn stamps(&self) -> Vec<Stamp> {
+        self.stamp.iter().chain(&self.server.keys_stamp).cloned().collect()
     }
 
     /// Whether requests need a key: a hash file asks for keys even where it has none left.
@@ -179,11 +207,24 @@ impl Config {
         if let Some(listen) = outer_listen(sources, &report) {
             config.listen = listen;
         }
+        config.refuse_shared_admin_key(&report);
         let (problems, notes, failed) = report.into_parts();
         if failed {
             return Err(ConfigError::Invalid(problems));
         }
-        Ok(Self { file, notes, warnings: problems, ..config })
+        Ok(Self { file, blank: document.get_ref().is_empty(), notes, warnings: problems, ..config })
+    }
+
+    /// Who holds a gateway key could otherwise do what only an admin may.
+    fn refuse_shared_admin_key(&self, report: &Report) {
+        let Some(admin) = self.admin_key.as_ref().map(|key| keys::digest(key.expose_secret())) else {
+            return;
+        };
+        for key in self.keys.iter().filter(|key| key.sha256 == admin) {
+            let message =
+                format!("it is the gateway key `{}` too: whoever holds that would be an admin", key.name);
+            report.outside(Severity::Error, Origin::Environment, ADMIN_KEY, message);
+        }
     }
 
     /// Everything but the notes and warnings, with defaults in the place of what is wrong.
@@ -242,7 +283,9 @@ impl Config {
         root.finish();
         Self {
             file: None,
-            admin_key: sources.environment.get("POINTSMAN_ADMIN_KEY").map(SecretString::from),
+            stamp: None,
+            blank: true,
+            admin_key: sources.environment.get(ADMIN_KEY).map(SecretString::from),
             listen: listen.unwrap_or(Self::DEFAULT_LISTEN),
             backends,
             aliases,
@@ -265,18 +308,19 @@ impl Config {
     }
 }
 
-/// The file to read and what reading it gave; none where none is named and the default one does not exist.
-fn file_of(sources: &Sources) -> Option<(PathBuf, Result<String, ConfigError>)> {
+/// The file to read, how it was before, and what reading it gave; none where none is named and the default one does not exist.
+fn file_of(sources: &Sources) -> Option<(PathBuf, Stamp, Result<String, ConfigError>)> {
     let named =
         sources.file.clone().or_else(|| sources.environment.get("POINTSMAN_CONFIG").map(PathBuf::from));
     let (path, must_exist) = match named {
         Some(path) => (path, true),
         None => (sources.default_file.clone()?, false),
     };
+    let stamp = Stamp::of(&path);
     match fs::read_to_string(&path) {
         Err(why) if why.kind() == io::ErrorKind::NotFound && !must_exist => None,
-        Err(source) => Some((path.clone(), Err(ConfigError::Read { path, source }))),
-        Ok(text) => Some((path, Ok(text))),
+        Err(source) => Some((path.clone(), stamp, Err(ConfigError::Read { path, source }))),
+        Ok(text) => Some((path, stamp, Ok(text))),
     }
 }
 

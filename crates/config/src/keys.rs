@@ -1,10 +1,15 @@
 //! `[[keys]]` and `[server] keys_file`: who may ask. A key stands nowhere in clear: by its SHA-256, or in a variable.
 
-use std::{collections::HashSet, fmt::Write, path::Path, sync::Arc};
+use std::{
+    collections::HashSet,
+    fmt::Write,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use sha2::{Digest, Sha256};
 
-use crate::{environment::Environment, reader::Value};
+use crate::{environment::Environment, reader::Value, stamp::Stamp};
 
 /// A gateway key.
 #[derive(Clone, PartialEq, Eq)]
@@ -99,17 +104,15 @@ pub(crate) fn read(value: &Value<'_>, environment: &Environment) -> Vec<KeyConfi
     value.list().unwrap_or_default().into_iter().filter_map(read).collect()
 }
 
-/// Reads the hash file that `[server] keys_file` names.
-pub(crate) fn read_keys_file(
-    value: &Value<'_>,
-    folder: &Path,
-) -> Option<(std::path::PathBuf, Vec<KeyConfig>)> {
+/// Reads the hash file that `[server] keys_file` names: where it is, how it was before, and what it says.
+pub(crate) fn read_keys_file(value: &Value<'_>, folder: &Path) -> Option<(PathBuf, Stamp, Vec<KeyConfig>)> {
     let path = folder.join(value.text()?);
+    let stamp = Stamp::of(&path);
     let text = std::fs::read_to_string(&path)
         .map_err(|why| value.fail(format!("{}: {why}", path.display())))
         .ok()?;
     let keys = parse_file(&text).map_err(|why| value.fail(format!("{}: {why}", path.display()))).ok()?;
-    Some((path, keys))
+    Some((path, stamp, keys))
 }
 
 fn is_name(name: &str) -> bool {

@@ -25,6 +25,7 @@ mod report;
 mod resilience;
 mod rules;
 mod server;
+mod stamp;
 mod tuning;
 
 pub use backend::BackendConfig;
@@ -34,4 +35,5 @@ pub use keys::{KeyConfig, digest, parse_file as parse_keys, written};
 pub use memory::{LearningConfig, SessionConfig};
 pub use problem::{ConfigError, Origin, Problem, Severity};
 pub use server::ServerConfig;
+pub use stamp::Stamp;
 pub use tuning::CatalogConfig;

@@ -74,6 +74,12 @@ pub enum ConfigError {
     /// Every problem that was found, warnings too, in the order of the file. At least one is an error.
     #[error("{}", lines(.0))]
     Invalid(Vec<Problem>),
+    /// A file that said something says nothing any more.
+    #[error("{} says nothing any more", .0.display())]
+    Blank(PathBuf),
+    /// Keys were asked for, and would not be any more.
+    #[error("no gateway key is left, and everybody might ask: that needs a restart")]
+    Opens,
     /// A backend of this name is there already.
     #[error("there is a backend named `{0}` already")]
     BackendExists(String),
@@ -85,6 +91,8 @@ impl ConfigError {
         match self {
             Self::Read { .. } => "read",
             Self::Invalid(_) => "invalid",
+            Self::Blank(_) => "blank",
+            Self::Opens => "opens",
             Self::BackendExists(_) => "backend_exists",
         }
     }

@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{FutureExt, Stream};
-use pointsman_engine::{ChatReply, EngineError, ReplyBody, ReplyStream};
+use pointsman_engine::{ChatReply, EngineError, ReplyBody, ReplyMeta, ReplyStream};
 use tokio::{
     sync::OwnedSemaphorePermit,
     time::{Instant, Sleep, sleep},
@@ -22,6 +22,9 @@ use crate::errors::HttpError;
 
 /// A request whose answer has not begun.
 pub(crate) type Pending = Pin<Box<dyn Future<Output = Result<ChatReply, EngineError>> + Send>>;
+
+/// What is said, as comments of the stream, when an answer that was waited for begins.
+pub(crate) type Opening = Box<dyn FnOnce(ReplyMeta) -> Bytes + Send>;
 
 /// How events are shown to the client.
 pub(crate) trait Shape: Send + 'static {
@@ -46,6 +49,14 @@ impl Shape for AsIs {
 
 type Next = (Option<Bytes>, Option<Box<ReplyStream>>);
 
+/// What comes next.
+enum Piece {
+    /// Events of the answer, in OpenAI's shape.
+    Events(Bytes),
+    /// Comments of our own, which are the same for all.
+    Comments(Bytes),
+}
+
 /// The body.
 pub(crate) struct Events {
     state: State,
@@ -58,7 +69,7 @@ pub(crate) struct Events {
 
 enum State {
     /// Nobody has answered yet.
-    Pending(Pending),
+    Pending(Pending, Option<Opening>),
     Open(ReusableBoxFuture<'static, Next>),
     Over,
 }
@@ -98,42 +109,42 @@ impl Events {
     /// An answer that is waited for: the client hears from us meanwhile.
     pub(crate) fn pending(
         pending: Pending,
+        opening: Opening,
         shape: Box<dyn Shape>,
         keep_alive: Duration,
         place: Option<OwnedSemaphorePermit>,
     ) -> Self {
-        let mut events = Self::new(State::Pending(pending), shape, keep_alive, place);
+        let mut events = Self::new(State::Pending(pending, Some(opening)), shape, keep_alive, place);
         // the first sign is due at once
         events.silence = Box::pin(sleep(Duration::ZERO));
         events
     }
 
     /// The next events as they came.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        loop {
-            match &mut self.state {
-                State::Over => return Poll::Ready(None),
-                State::Pending(pending) => {
-                    let Poll::Ready(answer) = pending.poll_unpin(cx) else { return Poll::Pending };
-                    let failure = match answer {
-                        Ok(ChatReply { body: ReplyBody::Stream(stream), .. }) => {
-                            self.state = State::Open(ReusableBoxFuture::new(next(stream)));
-                            continue;
-                        }
-                        Ok(_) => HttpError::panicked(),
-                        Err(error) => HttpError::from(error),
-                    };
-                    self.state = State::Over;
-                    return Poll::Ready(Some(failure.event()));
-                }
-                State::Open(coming) => {
-                    let Poll::Ready((bytes, stream)) = coming.poll(cx) else { return Poll::Pending };
-                    match stream {
-                        Some(stream) => coming.set(next(stream)),
-                        None => self.state = State::Over,
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Piece>> {
+        match &mut self.state {
+            State::Over => Poll::Ready(None),
+            State::Pending(pending, opening) => {
+                let Poll::Ready(answer) = pending.poll_unpin(cx) else { return Poll::Pending };
+                let failure = match answer {
+                    Ok(ChatReply { body: ReplyBody::Stream(stream), meta }) => {
+                        let comments = opening.take().map(|opening| opening(meta)).unwrap_or_default();
+                        self.state = State::Open(ReusableBoxFuture::new(next(stream)));
+                        return Poll::Ready(Some(Piece::Comments(comments)));
                     }
-                    return Poll::Ready(bytes);
+                    Ok(_) => HttpError::panicked(),
+                    Err(error) => HttpError::from(error),
+                };
+                self.state = State::Over;
+                Poll::Ready(Some(Piece::Events(failure.event())))
+            }
+            State::Open(coming) => {
+                let Poll::Ready((bytes, stream)) = coming.poll(cx) else { return Poll::Pending };
+                match stream {
+                    Some(stream) => coming.set(next(stream)),
+                    None => self.state = State::Over,
                 }
+                Poll::Ready(bytes.map(Piece::Events))
             }
         }
     }
@@ -146,10 +157,13 @@ impl Stream for Events {
         loop {
             match self.poll(cx) {
                 Poll::Ready(None) => return Poll::Ready(None),
-                Poll::Ready(Some(events)) => {
+                Poll::Ready(Some(piece)) => {
                     let wait = Instant::now() + self.keep_alive;
                     self.silence.as_mut().reset(wait);
-                    let shown = self.shape.show(events);
+                    let shown = match piece {
+                        Piece::Events(events) => self.shape.show(events),
+                        Piece::Comments(comments) => comments,
+                    };
                     if !shown.is_empty() {
                         return Poll::Ready(Some(Ok(shown)));
                     }

@@ -15,10 +15,12 @@ use pointsman_types::RequestId;
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
 use crate::{
-    asker, body,
+    asker,
+    body::Room,
     errors::HttpError,
-    events::{AsIs, Events, Pending, Shape},
+    events::{AsIs, Events, Opening, Pending, Shape},
     headers,
+    keys::Holder,
     routes::{App, json_bytes},
 };
 
@@ -67,34 +69,44 @@ async fn answer(
     body: Body,
 ) -> Result<Response, HttpError> {
     let holder = app.keys().check(headers)?;
-    let caller = Caller { extended: dialect.is_some(), ..asker::caller(headers, holder.as_ref()) };
-    let settings = app.settings();
-    let body = body::read(headers, body, settings.body_limit_bytes, settings.read_timeout).await?;
-    let asked = read(dialect, body)?;
-    let place = match &holder {
-        Some(holder) if asked.stream => holder.stream()?,
-        _ => None,
-    };
+    let caller = asker::caller(headers, holder.as_ref(), |value| app.is_ours(value));
+    let caller = Caller { extended: dialect.is_some(), ..caller };
+    let keep_alive = app.settings().keep_alive;
+    let (body, room) = app.read(headers, body).await?;
+    let asked = read(dialect, body, room)?;
+    let place = place_of(holder.as_ref(), asked.stream)?;
     let shown =
         Shown { dialect, echo: asked.echo, dropped: asked.dropped, id: id.clone(), created: app.unix_time() };
     let mut pending = ask(app, id.clone(), asked.body, caller);
     if !asked.stream {
-        return shown.response(pending.await?, place, settings.keep_alive);
+        let reply = pending.await?;
+        // whatever we made of the body: a stream is not open without its place
+        let place = place_of(holder.as_ref(), matches!(reply.body, ReplyBody::Stream(_)))?;
+        return shown.response(reply, place, keep_alive);
     }
-    match timeout(settings.keep_alive, &mut pending).await {
-        Ok(reply) => shown.response(reply?, place, settings.keep_alive),
-        // from here on the client hears from us; who answers is not known yet
-        Err(_) => Ok(stream(Events::pending(pending, shown.shape(), settings.keep_alive, place))),
+    match timeout(keep_alive, &mut pending).await {
+        Ok(reply) => shown.response(reply?, place, keep_alive),
+        // from here on the client hears from us; who answers is not known yet, and told when it is
+        Err(_) => Ok(shown.pending(pending, place, keep_alive)),
     }
 }
 
-fn read(dialect: Option<ClientDialect>, body: Bytes) -> Result<Asked, HttpError> {
+/// A place among the streams of a key, where a stream is asked for.
+fn place_of(holder: Option<&Holder>, stream: bool) -> Result<Option<OwnedSemaphorePermit>, HttpError> {
+    match holder {
+        Some(holder) if stream => holder.stream(),
+        _ => Ok(None),
+    }
+}
+
+fn read(dialect: Option<ClientDialect>, body: Bytes, room: Room) -> Result<Asked, HttpError> {
     let Some(dialect) = dialect else {
-        return Ok(Asked { stream: asks_for_stream(&body), body, dropped: Vec::new(), echo: None });
+        let stream = asks_for_stream(&body);
+        return Ok(Asked { stream, body: room.hold(body), dropped: Vec::new(), echo: None });
     };
     let incoming = dialect.request(&body).map_err(HttpError::from)?;
     Ok(Asked {
-        body: incoming.chat.into(),
+        body: room.hold(incoming.chat),
         stream: incoming.stream,
         dropped: incoming.dropped,
         echo: Some(incoming.echo),
@@ -107,8 +119,9 @@ fn asks_for_stream(body: &[u8]) -> bool {
     struct Wire {
         stream: Option<bool>,
     }
-    // most bodies do not say it: that is found out without reading them
-    memchr::memmem::find(body, b"\"stream\"").is_some()
+    // most bodies do not say it, also not in escaped letters: that is found out without reading them
+    let may = |word: &[u8]| memchr::memmem::find(body, word).is_some();
+    (may(b"\"stream\"") || may(b"\\u"))
         && serde_json::from_slice::<Wire>(body).is_ok_and(|wire| wire.stream == Some(true))
 }
 
@@ -154,10 +167,37 @@ impl Shown {
             }
             (ReplyBody::Stream(events), _) => stream(Events::open(events, self.shape(), keep_alive, place)),
         };
-        meta.changes.extend(self.dropped.into_iter().map(|what| format!("dropped {what}")));
+        meta.changes.extend(changes(self.dropped));
         headers::explain(response.headers_mut(), &meta);
         Ok(response)
     }
+
+    /// An answer that is waited for. Its headers tell what is known, and comments in the stream the rest.
+    fn pending(
+        self,
+        pending: Pending,
+        place: Option<OwnedSemaphorePermit>,
+        keep_alive: std::time::Duration,
+    ) -> Response {
+        let shape = self.shape();
+        let changed: Vec<String> = changes(self.dropped).collect();
+        let mut known = HeaderMap::new();
+        headers::request_id(&mut known, &self.id);
+        headers::adapted(&mut known, &changed);
+        let told = known.clone();
+        let opening: Opening = Box::new(move |mut meta| {
+            tracing::debug!(request = %self.id, model = %meta.spec.id, reason = meta.decision.why(), "answered");
+            meta.changes.extend(changed);
+            headers::comments(&meta, &told)
+        });
+        let mut response = stream(Events::pending(pending, opening, shape, keep_alive, place));
+        response.headers_mut().extend(known);
+        response
+    }
+}
+
+fn changes(dropped: Vec<String>) -> impl Iterator<Item = String> {
+    dropped.into_iter().map(|what| format!("dropped {what}"))
 }
 
 struct Translated {
@@ -183,4 +223,26 @@ fn stream(events: Events) -> Response {
         (header::HeaderName::from_static("x-accel-buffering"), "no"),
     ];
     (headers, Body::from_stream(events)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::asks_for_stream;
+
+    #[test]
+    fn a_stream_is_seen_however_its_name_is_written() {
+        for (body, stream) in [
+            (r#"{"stream":true}"#, true),
+            (r#"{"str\u0065am":true}"#, true),
+            (r#"{"\u0073\u0074\u0072\u0065\u0061\u006d" : true}"#, true),
+            (r#"{"messages":[{"content":"\u00fc"}]}"#, false),
+            (r#"{"messages":[{"stream":true}]}"#, false),
+            (r#"{"stream":false}"#, false),
+            (r#"{"stream":null}"#, false),
+            ("{}", false),
+            ("stream", false),
+        ] {
+            assert_eq!(asks_for_stream(body.as_bytes()), stream, "{body}");
+        }
+    }
 }

@@ -4,6 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use http::{HeaderMap, HeaderName, StatusCode, header};
 use pointsman_protocol::{ErrorBody, ErrorType};
+use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -42,8 +43,28 @@ struct Key {
 pub(crate) struct Holder {
     pub(crate) name: Arc<str>,
     streams: Option<Arc<Semaphore>>,
-    /// Where the key stood, which is therefore not for a backend.
-    pub(crate) header: HeaderName,
+}
+
+/// The key of the admin routes, known by its hash alone.
+#[derive(Clone)]
+pub(crate) struct AdminKey([u8; 32]);
+
+impl AdminKey {
+    pub(crate) fn new(key: &SecretString) -> Self {
+        Self(Sha256::digest(key.expose_secret().as_bytes()).into())
+    }
+
+    /// Whether it is this one, in a time that tells neither how long it is nor how much of it is right.
+    pub(crate) fn is(&self, given: &[u8]) -> bool {
+        let hash: [u8; 32] = Sha256::digest(given).into();
+        hash.ct_eq(&self.0).into()
+    }
+
+    /// Whether a request carries it, as `Authorization: Bearer`.
+    pub(crate) fn opens(&self, headers: &HeaderMap) -> bool {
+        let given = headers.get(header::AUTHORIZATION).and_then(|v| bearer(v.to_str().ok()?));
+        given.is_some_and(|given| self.is(given.as_bytes()))
+    }
 }
 
 impl Keys {
@@ -80,9 +101,9 @@ impl Keys {
                 if header == header::AUTHORIZATION { text.and_then(bearer) } else { text.map(str::trim) };
             let Some(key) = key else { continue };
             given = true;
-            if let Some(key) = self.find(key) {
+            if let Some(key) = self.find(key.as_bytes()) {
                 let (name, streams) = (Arc::clone(&key.settings.name), key.streams.clone());
-                return Ok(Some(Holder { name, streams, header }));
+                return Ok(Some(Holder { name, streams }));
             }
         }
         Err(if given {
@@ -92,9 +113,14 @@ impl Keys {
         })
     }
 
+    /// Whether this is one of the keys.
+    pub(crate) fn knows(&self, given: &[u8]) -> bool {
+        self.find(given).is_some()
+    }
+
     /// Compares with every key, so that the time tells neither which one nor how much of it is right.
-    fn find(&self, given: &str) -> Option<&Key> {
-        let hash: [u8; 32] = Sha256::digest(given.as_bytes()).into();
+    fn find(&self, given: &[u8]) -> Option<&Key> {
+        let hash: [u8; 32] = Sha256::digest(given).into();
         let mut found = u64::MAX;
         for (at, key) in self.known().iter().enumerate() {
             let equal: Choice = hash.ct_eq(&key.settings.sha256);
@@ -105,11 +131,6 @@ impl Keys {
 }
 
 impl Holder {
-    #[cfg(test)]
-    pub(crate) fn named(name: &str, header: HeaderName) -> Self {
-        Self { name: name.into(), streams: None, header }
-    }
-
     /// A place among the streams of this key.
     pub(crate) fn stream(&self) -> Result<Option<OwnedSemaphorePermit>, HttpError> {
         let Some(streams) = &self.streams else { return Ok(None) };
@@ -162,8 +183,7 @@ mod tests {
             ("x-api-key", "secret-b", "b"),
             ("x-pointsman-key", "secret-a", "a"),
         ] {
-            let found = ask(name, value).unwrap().unwrap();
-            assert_eq!((&*found.name, found.header.as_str()), (holder, name));
+            assert_eq!(&*ask(name, value).unwrap().unwrap().name, holder, "{name}");
         }
         for (name, value) in [
             ("authorization", "Bearer secret-c"),
@@ -182,7 +202,18 @@ mod tests {
             (API_KEY, HeaderValue::from_static("of-the-backend")),
             (header::AUTHORIZATION, HeaderValue::from_static("Bearer secret-a")),
         ]);
-        assert_eq!(keys().check(&headers).unwrap().unwrap().header, header::AUTHORIZATION);
+        assert_eq!(&*keys().check(&headers).unwrap().unwrap().name, "a");
+        assert!(keys().knows(b"secret-a") && !keys().knows(b"secret-") && !keys().knows(b""));
+    }
+
+    #[test]
+    fn the_admin_key_is_known_whatever_the_case_of_its_scheme() {
+        let admin = AdminKey::new(&SecretString::from("root"));
+        let opens = |value: &'static str| {
+            admin.opens(&HeaderMap::from_iter([(header::AUTHORIZATION, HeaderValue::from_static(value))]))
+        };
+        assert!(opens("Bearer root") && opens("bearer root") && opens("BEARER  root "));
+        assert!(!opens("root") && !opens("Basic root") && !opens("Bearer roo") && !opens("Bearer rootroot"));
     }
 
     #[test]

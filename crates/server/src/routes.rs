@@ -16,23 +16,29 @@ use std::{
 use arc_swap::ArcSwap;
 use axum::{
     Router,
-    extract::{Request, State},
+    body::Body,
+    extract::{Path, Request, State, rejection::PathRejection},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post, put},
 };
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{Method, StatusCode, Uri};
+use http::{HeaderMap, Method, StatusCode, Uri};
 use pointsman_engine::Engine;
 use pointsman_protocol::{ErrorBody, ErrorType};
 use pointsman_types::RequestId;
-use secrecy::SecretString;
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::{ServerSettings, errors::HttpError, headers, keys::Keys};
+use crate::{
+    ServerSettings,
+    body::{self, Buffered, Room},
+    errors::HttpError,
+    headers,
+    keys::{AdminKey, Keys},
+};
 
 /// What every route can reach.
 #[derive(Clone)]
@@ -42,12 +48,17 @@ pub(crate) struct App {
     /// Unix time of the start, for models whose age nobody knows.
     pub(crate) started: u64,
     /// What opens the admin routes; without it they are closed.
-    pub(crate) admin_key: Option<SecretString>,
+    pub(crate) admin_key: Option<AdminKey>,
+    /// The bodies that are held.
+    pub(crate) buffered: Buffered,
     /// Who reads the configuration again.
     pub(crate) reload: Option<ReloadSender>,
     /// Cancelled when a shutdown was asked for.
     pub(crate) stopping: CancellationToken,
 }
+
+/// Words of a header that are compared with our keys; what has more is no key of a backend either.
+const MOST_WORDS: usize = 8;
 
 /// Where a reload is asked for; it is answered with what was wrong, if anything was.
 pub type ReloadSender = mpsc::Sender<oneshot::Sender<Result<(), String>>>;
@@ -70,6 +81,32 @@ impl App {
 
     pub(crate) fn keys(&self) -> Arc<Keys> {
         self.live.keys.load_full()
+    }
+
+    /// The whole body of a request, and the room that it takes as long as it is held.
+    pub(crate) async fn read(&self, headers: &HeaderMap, body: Body) -> Result<(Bytes, Room), HttpError> {
+        body::read(&self.buffered, &self.settings(), headers, body).await
+    }
+
+    /// Whether a header value holds one of our own keys, which no backend may see.
+    pub(crate) fn is_ours(&self, value: &[u8]) -> bool {
+        let words = value.split(|byte| byte.is_ascii_whitespace() || *byte == b',');
+        let words: Vec<&[u8]> = words.take(MOST_WORDS + 1).collect();
+        if words.len() > MOST_WORDS {
+            return true;
+        }
+        let keys = self.keys();
+        // every word is compared with every key, so that the time does not tell which of them it is
+        words.into_iter().chain([value]).fold(false, |ours, word| {
+            let admin = self.admin_key.as_ref().is_some_and(|key| key.is(word));
+            keys.knows(word) | admin | ours
+        })
+    }
+
+    /// Whether who asks may see what is not for everybody: everybody, where no key is asked for.
+    pub(crate) fn is_known(&self, headers: &HeaderMap) -> bool {
+        let admin = self.admin_key.as_ref().is_some_and(|key| key.opens(headers));
+        self.keys().check(headers).is_ok() || admin
     }
 
     /// Seconds since 1970.
@@ -150,6 +187,11 @@ async fn wrong_method(method: Method, uri: Uri) -> HttpError {
     let message = format!("{} does not take {method}", uri.path());
     let body = ErrorBody::new(ErrorType::InvalidRequestError, "method_not_allowed", message);
     HttpError::new(StatusCode::METHOD_NOT_ALLOWED, &body)
+}
+
+/// A part of the path, or why it is none: what cannot be decoded is no text.
+fn named(path: Result<Path<String>, PathRejection>) -> Result<String, HttpError> {
+    path.map(|Path(name)| name).map_err(|why| HttpError::bad_request("invalid_path", why.body_text()))
 }
 
 /// 200 with a JSON body.

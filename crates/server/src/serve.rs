@@ -12,11 +12,6 @@ use std::{
 use arc_swap::ArcSwap;
 use axum::Router;
 use futures_util::FutureExt;
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulShutdown},
-    service::TowerToHyperService,
-};
 use pointsman_engine::Engine;
 use secrecy::SecretString;
 use thiserror::Error;
@@ -25,12 +20,13 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
-use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     KeySettings, ServerSettings,
-    keys::Keys,
+    body::Buffered,
+    connection,
+    keys::{AdminKey, Keys},
     routes::{App, Live, ReloadSender, router},
 };
 
@@ -67,8 +63,8 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     live: Arc<Live>,
-    settings: ServerSettings,
-    admin_key: Option<SecretString>,
+    max_connections: usize,
+    admin_key: Option<AdminKey>,
     reload: Option<ReloadSender>,
 }
 
@@ -79,8 +75,8 @@ pub struct ServerHandle {
 }
 
 impl ServerHandle {
-    /// What comes from now on is served so; what is under way ends as it began. The address, the connections and
-    /// their deadlines stay.
+    /// What comes from now on is served so; what is under way ends as it began. The address, how many connections there
+    /// may be, and those that are open, with their deadlines, stay.
     pub fn reload(&self, engine: Engine, settings: ServerSettings, keys: Option<Vec<KeySettings>>) {
         let before = self.live.keys.load_full();
         self.live.keys.store(Arc::new(Keys::new(keys, Some(&before))));
@@ -115,13 +111,14 @@ impl Server {
             settings: ArcSwap::from_pointee(settings),
             keys: ArcSwap::from_pointee(Keys::new(keys, None)),
         };
-        Ok(Self { listener, address, live: Arc::new(live), settings, admin_key: None, reload: None })
+        let max_connections = settings.max_connections;
+        Ok(Self { listener, address, live: Arc::new(live), max_connections, admin_key: None, reload: None })
     }
 
     /// Opens the admin routes to those who have this key.
     #[must_use]
-    pub fn with_admin_key(self, admin_key: Option<SecretString>) -> Self {
-        Self { admin_key, ..self }
+    pub fn with_admin_key(self, admin_key: Option<&SecretString>) -> Self {
+        Self { admin_key: admin_key.map(AdminKey::new), ..self }
     }
 
     /// Opens `POST /admin/v1/reload`.
@@ -147,6 +144,7 @@ impl Server {
         let app = App {
             live: Arc::clone(&self.live),
             admin_key: self.admin_key,
+            buffered: Buffered::default(),
             reload: self.reload,
             started: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),
             stopping: stopping.clone(),
@@ -154,9 +152,9 @@ impl Server {
         let connections = Connections {
             router: router(app),
             live: self.live,
-            settings: self.settings,
-            graceful: GracefulShutdown::new(),
-            places: Arc::new(Semaphore::new(self.settings.max_connections)),
+            most: self.max_connections,
+            places: Arc::new(Semaphore::new(self.max_connections)),
+            stopping: stopping.clone(),
             cut: CancellationToken::new(),
         };
         tokio::select! {
@@ -172,9 +170,11 @@ impl Server {
 struct Connections {
     router: Router,
     live: Arc<Live>,
-    settings: ServerSettings,
-    graceful: GracefulShutdown,
+    /// How many there may be.
+    most: usize,
     places: Arc<Semaphore>,
+    /// Cancelled when what is open is to be finished.
+    stopping: CancellationToken,
     /// Cancelled when the grace period is over.
     cut: CancellationToken,
 }
@@ -194,22 +194,8 @@ impl Connections {
     }
 
     fn serve(&self, stream: TcpStream, place: OwnedSemaphorePermit) {
-        // answers are small and whole: waiting for more bytes only delays them
-        let _ = stream.set_nodelay(true);
-        let mut stream = TimeoutStream::new(stream);
-        stream.set_write_timeout(Some(self.settings.write_timeout));
-        let mut builder = auto::Builder::new(TokioExecutor::new());
-        builder
-            .http1()
-            .timer(TokioTimer::new())
-            .header_read_timeout(self.settings.read_timeout)
-            // a longer head is answered 431
-            .max_buf_size(self.settings.max_header_bytes)
-            .pipeline_flush(true);
-        builder.http2().timer(TokioTimer::new());
-        let service = TowerToHyperService::new(self.router.clone());
-        let connection = builder.serve_connection(TokioIo::new(Box::pin(stream)), service).into_owned();
-        let connection = self.graceful.watch(connection);
+        let settings = **self.live.settings.load();
+        let connection = connection::serve(stream, self.router.clone(), settings, self.stopping.clone());
         let (cut, live) = (self.cut.clone(), Arc::clone(&self.live));
         tokio::spawn(async move {
             tokio::select! {
@@ -228,12 +214,14 @@ impl Connections {
     }
 
     async fn finish(self) -> usize {
-        let open = self.graceful.count();
-        tracing::info!(open, grace = ?self.settings.grace, "finishing open answers");
-        if timeout(self.settings.grace, self.graceful.shutdown()).await.is_ok() {
+        let (open, grace) = (self.most - self.places.available_permits(), self.live.settings.load().grace);
+        tracing::info!(open, ?grace, "finishing open answers");
+        // every place is back when every connection has ended
+        let all = u32::try_from(self.most).unwrap_or(u32::MAX);
+        if timeout(grace, self.places.acquire_many(all)).await.is_ok() {
             return 0;
         }
-        let left = self.settings.max_connections - self.places.available_permits();
+        let left = self.most - self.places.available_permits();
         tracing::warn!(left, "grace period over: cutting connections");
         self.cut.cancel();
         left

@@ -35,6 +35,8 @@ pub enum Behaviour {
     StreamAtGate(Vec<String>),
     /// Streams these pieces, then stands still until the client goes away.
     StreamThenHang(Vec<String>),
+    /// Streams this piece over and over until the client goes away or stops to read.
+    Flood(String),
     /// Sends these bytes, whatever they are, and closes.
     Raw(Vec<u8>),
     /// Closes without a byte.
@@ -105,6 +107,8 @@ struct Shared {
     gate: Semaphore,
     /// Answers that the client did not wait for.
     abandoned: AtomicUsize,
+    /// Bytes of floods that the system took.
+    flooded: AtomicUsize,
     /// Requests that were not lists, and whether they are kept.
     posts: AtomicUsize,
     forgetful: AtomicBool,
@@ -132,6 +136,7 @@ impl Upstream {
             seen: Mutex::default(),
             gate: Semaphore::new(0),
             abandoned: AtomicUsize::new(0),
+            flooded: AtomicUsize::new(0),
             posts: AtomicUsize::new(0),
             forgetful: AtomicBool::new(false),
             round: AtomicBool::new(false),
@@ -187,6 +192,11 @@ impl Upstream {
     pub fn chats(&self) -> Vec<Recorded> {
         let seen = self.shared.seen.lock().unwrap();
         seen.iter().filter(|r| r.path.ends_with("/chat/completions")).cloned().collect()
+    }
+
+    /// How many bytes of floods the system has taken, its own buffers included.
+    pub fn flooded(&self) -> usize {
+        self.shared.flooded.load(Ordering::SeqCst)
     }
 
     /// Lets `n` pieces through the gate.
@@ -298,6 +308,14 @@ async fn behave(stream: &mut TcpStream, behaviour: Behaviour, shared: &Shared) -
         Behaviour::StreamThenHang(pieces) => {
             pieces_out(stream, &pieces, None).await;
             abandoned(stream, shared).await
+        }
+        Behaviour::Flood(piece) => {
+            let head = stream.write_all(STREAM_HEAD.as_bytes()).await;
+            while head.is_ok() && http::chunk(stream, piece.as_bytes()).await {
+                shared.flooded.fetch_add(piece.len(), Ordering::SeqCst);
+            }
+            shared.abandoned.fetch_add(1, Ordering::SeqCst);
+            false
         }
         Behaviour::Raw(bytes) => {
             let _ = stream.write_all(&bytes).await;

@@ -18,6 +18,7 @@ mod forms;
 mod gateway;
 mod healing;
 mod lifecycle;
+mod limits;
 mod litellm;
 mod matrix;
 mod words;

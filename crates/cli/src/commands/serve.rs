@@ -22,6 +22,7 @@ use crate::{
 
 pub(crate) fn run(args: Serve) -> anyhow::Result<ExitCode> {
     crate::log::start("warn,pointsman_server=info,pointsman_catalog=info,pointsman_actors=info");
+    crate::log::panics();
     let config = setup::config(&args.config, args.listen.clone())?;
     if config.backends.is_empty() && !args.demo {
         anyhow::bail!(
@@ -42,11 +43,11 @@ async fn serve(args: Serve, mut config: Config) -> anyhow::Result<ExitCode> {
     let (ask, asked) = mpsc::channel(1);
     let settings = reload::server_settings(&config);
     let server = Server::bind(config.listen, settings, reload::keys(&config), engine.clone()).await?;
-    let server = server.with_admin_key(config.admin_key.clone()).with_reload(ask);
-    warn_if_open(&config, server.address());
+    let server = server.with_admin_key(config.admin_key.as_ref()).with_reload(ask);
+    reload::warn_if_open(&config, server.address());
     banner(&engine, server.address(), args.json);
     let handle = server.handle();
-    let reloader = Reloader::new(sources, config, demo, handle.clone(), asked)?;
+    let reloader = Reloader::new(sources, config, demo, handle.clone(), asked, server.address())?;
     let asked = async {
         tokio::select! {
             _ = terminate.recv() => ExitCode::SUCCESS,
@@ -69,13 +70,6 @@ async fn serve(args: Serve, mut config: Config) -> anyhow::Result<ExitCode> {
 
 /// `EX_SOFTWARE` of sysexits.h: an internal error.
 const BROKEN: u8 = 70;
-
-/// Without keys everybody who can reach the address may ask.
-fn warn_if_open(config: &Config, address: SocketAddr) {
-    if !config.asks_for_keys() && !address.ip().is_loopback() {
-        tracing::warn!(%address, "no gateway key is configured: everybody who reaches this address may ask");
-    }
-}
 
 fn banner(engine: &Engine, address: SocketAddr, as_json: bool) {
     let (catalog, embedders, url) = (engine.catalog(), engine.embedders(), format!("http://{address}/v1"));

@@ -309,3 +309,17 @@ fn no_damage_to_a_file_breaks_the_reader() {
     }
     assert!(good > 100 && bad > 100, "{good} good, {bad} bad");
 }
+
+#[test]
+fn an_admin_key_that_is_a_gateway_key_too_is_refused() {
+    let keys = "[[keys]]\nname = \"a\"\nenv = \"A\"\n[[keys]]\nname = \"b\"\nenv = \"B\"\n";
+    let variables = [("A", "one"), ("B", "two"), ("POINTSMAN_ADMIN_KEY", "two")];
+    assert_snapshot!(report_under(keys, &variables), @"environment: POINTSMAN_ADMIN_KEY: it is the gateway key `b` too: whoever holds that would be an admin");
+    assert!(load(keys, &[("A", "one"), ("B", "two"), ("POINTSMAN_ADMIN_KEY", "three")]).is_ok());
+}
+
+#[test]
+fn the_longest_body_fits_into_what_all_may_take() {
+    let text = "[server]\nbody_limit_bytes = 4096\nmax_buffered_bytes = 2048\n";
+    assert_snapshot!(report(text), @"pointsman.toml:3: server.max_buffered_bytes: less than body_limit_bytes, 4096: the longest body could never be read");
+}

@@ -3,7 +3,9 @@
 use std::{fs, time::Duration};
 
 use insta::assert_snapshot;
-use pointsman_config::{Config, Environment, LearningConfig, ServerConfig, SessionConfig, Sources};
+use pointsman_config::{
+    Config, ConfigError, Environment, LearningConfig, ServerConfig, SessionConfig, Sources,
+};
 use pointsman_types::{BackendKind, Capability, ModelForm, Price, Strategy, Task, Tokens};
 use secrecy::ExposeSecret;
 
@@ -242,4 +244,78 @@ fn settings_carry_what_was_stated_and_a_demo_backend_can_be_added() {
     config.add_backend(endpoint, models).unwrap();
     let added = &config.catalog_settings().backends[1];
     assert!(added.endpoint.simulated && added.discover && added.models.len() == 1);
+}
+
+/// A file on disk that is loaded again and again.
+struct Served {
+    file: std::path::PathBuf,
+    sources: Sources,
+    _folder: tempfile::TempDir,
+}
+
+impl Served {
+    fn new(text: &str) -> (Self, Config) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("pointsman.toml");
+        let sources = Sources { default_file: Some(file.clone()), ..Sources::default() };
+        fs::write(&file, text).unwrap();
+        let config = Config::load(&sources).unwrap();
+        (Self { file, sources, _folder: folder }, config)
+    }
+
+    fn again(&self, served: &Config, text: &str) -> Result<Config, ConfigError> {
+        fs::write(&self.file, text).unwrap();
+        served.load_again(&self.sources)
+    }
+}
+
+const KEY: &str = "[[keys]]\nname = \"a\"\nhash = \"sha256:ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb\"\n";
+
+#[test]
+fn a_file_that_vanishes_or_says_nothing_is_no_configuration_to_go_on_with() {
+    let (disk, served) = Served::new("listen = \":1\"\n");
+    for blank in ["", "\n \n", "# a comment is nothing\n"] {
+        assert!(matches!(disk.again(&served, blank), Err(ConfigError::Blank(_))), "{blank:?}");
+    }
+    assert_eq!(disk.again(&served, "listen = \":2\"\n").unwrap().listen.port(), 2);
+    fs::remove_file(&disk.file).unwrap();
+    assert!(matches!(served.load_again(&disk.sources), Err(ConfigError::Read { .. })));
+    // at a start the same sources are fine, and who began with nothing may go on with nothing
+    assert!(Config::load(&disk.sources).unwrap().blank);
+    let (disk, served) = Served::new("");
+    assert!(disk.again(&served, "# still nothing\n").is_ok());
+}
+
+#[test]
+fn keys_do_not_vanish_without_a_restart() {
+    let (disk, served) = Served::new(KEY);
+    assert!(matches!(disk.again(&served, "listen = \":1\"\n"), Err(ConfigError::Opens)));
+    assert!(disk.again(&served, &KEY.replace("\"a\"", "\"b\"")).is_ok());
+    let (disk, served) = Served::new("listen = \":1\"\n");
+    assert!(disk.again(&served, KEY).unwrap().asks_for_keys());
+}
+
+#[test]
+fn files_are_stamped_before_they_are_read() {
+    let (disk, served) = Served::new("");
+    let keys = disk.file.with_file_name("keys.txt");
+    fs::write(&keys, "").unwrap();
+    assert_eq!(served.stamps().len(), 1);
+    let again = disk.again(&served, "[server]\nkeys_file = \"keys.txt\"\n").unwrap();
+    let stamps = again.stamps();
+    assert_eq!(stamps.len(), 2);
+    assert!(stamps.iter().all(|stamp| stamp.again() == *stamp));
+    fs::write(&keys, "# changed").unwrap();
+    assert!(stamps[0].again() == stamps[0] && stamps[1].again() != stamps[1]);
+}
+
+#[test]
+fn limits_of_bodies_streams_and_metrics_are_read() {
+    let text = "[server]\nbody_timeout = \"5s\"\nbody_limit_bytes = 2048\nmax_buffered_bytes = 4096\n\
+        max_streams_per_key = 3\nopen_metrics = false\n";
+    let server = load(text, &[]).unwrap().server;
+    assert_eq!((server.body_timeout, server.max_buffered_bytes), (Duration::from_secs(5), 4096));
+    assert_eq!((server.max_streams_per_key, server.open_metrics), (Some(3), false));
+    let default = ServerConfig::default();
+    assert_eq!((default.max_streams_per_key, default.open_metrics), (None, true));
 }

@@ -4,20 +4,18 @@ use std::{path::PathBuf, time::Duration};
 
 use axum::{
     body::Body,
-    extract::{Path, State},
+    extract::{Path, State, rejection::PathRejection},
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, StatusCode};
 use pointsman_engine::ArtifactSource;
 use pointsman_protocol::{ErrorBody, ErrorType};
-use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::json;
-use subtle::ConstantTimeEq;
 use tokio::{sync::oneshot, time::Instant};
 
-use super::{App, json};
-use crate::{body, errors::HttpError};
+use super::{App, json, named};
+use crate::errors::HttpError;
 
 /// How long a sync on demand may take: longer than any single list.
 const SYNC: Duration = Duration::from_mins(1);
@@ -31,12 +29,10 @@ fn allowed(app: &App, headers: &HeaderMap) -> Result<(), HttpError> {
         let why = "the admin routes are closed: POINTSMAN_ADMIN_KEY is not set";
         return refuse(StatusCode::FORBIDDEN, "admin_closed", why);
     };
-    let given = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()?.strip_prefix("Bearer "));
-    match given {
-        // in a time that does not tell how much of it is right
-        Some(given) if given.as_bytes().ct_eq(key.expose_secret().as_bytes()).into() => Ok(()),
-        _ => refuse(StatusCode::UNAUTHORIZED, "bad_admin_key", "no admin key, or not the right one"),
+    if key.opens(headers) {
+        return Ok(());
     }
+    refuse(StatusCode::UNAUTHORIZED, "bad_admin_key", "no admin key, or not the right one")
 }
 
 /// `GET /admin/v1/embedder`.
@@ -74,12 +70,13 @@ pub(super) async fn actors(State(app): State<App>, headers: HeaderMap) -> Respon
 /// `POST /admin/v1/actors/{name}/restart`: kills an actor that is stuck; its supervisor brings it back.
 pub(super) async fn restart_actor(
     State(app): State<App>,
-    Path(name): Path<String>,
+    path: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Response {
-    if let Err(error) = allowed(&app, &headers) {
-        return error.into_response();
-    }
+    let name = match allowed(&app, &headers).and_then(|()| named(path)) {
+        Ok(name) => name,
+        Err(error) => return error.into_response(),
+    };
     if app.engine().restart_actor(&name).await {
         json(&json!({ "restarted": name }))
     } else {
@@ -117,8 +114,7 @@ struct Swap {
 pub(super) async fn swap(State(app): State<App>, headers: HeaderMap, body: Body) -> Response {
     let swapped = async {
         allowed(&app, &headers)?;
-        let body =
-            body::read(&headers, body, app.settings().body_limit_bytes, app.settings().read_timeout).await?;
+        let (body, _room) = app.read(&headers, body).await?;
         let Swap { artifact } = serde_json::from_slice(&body).map_err(|e| {
             HttpError::bad_request("invalid_body", format!("expected {{\"artifact\": ..}}: {e}"))
         })?;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{App, failed, json, json_bytes};
-use crate::{asker, body, errors::HttpError, exchange, headers};
+use crate::{asker, errors::HttpError, exchange, headers};
 
 /// `POST /v1/chat/completions`.
 pub(super) async fn chat(State(app): State<App>, headers: HeaderMap, body: Body) -> Response {
@@ -68,7 +68,7 @@ pub(super) async fn count(State(app): State<App>, headers: HeaderMap, body: Body
     let id = app.engine().request_id();
     let counted = async {
         app.keys().check(&headers)?;
-        let body = read(&app, &headers, body).await?;
+        let (body, _room) = app.read(&headers, body).await?;
         Ok::<_, HttpError>(count_tokens(&body)?)
     };
     let mut response = match counted.await {
@@ -86,8 +86,9 @@ pub(super) async fn embeddings(State(app): State<App>, headers: HeaderMap, body:
     let id = engine.request_id();
     let answered = async {
         let holder = app.keys().check(&headers)?;
-        let body = read(&app, &headers, body).await?;
-        let reply = engine.embeddings(&id, &body, &asker::caller(&headers, holder.as_ref())).await?;
+        let (body, _room) = app.read(&headers, body).await?;
+        let caller = asker::caller(&headers, holder.as_ref(), |value| app.is_ours(value));
+        let reply = engine.embeddings(&id, &body, &caller).await?;
         let ReplyBody::Json(body) = reply.body else { return Err(HttpError::panicked()) };
         let mut response = json_bytes(body);
         headers::explain(response.headers_mut(), &reply.meta);
@@ -111,8 +112,8 @@ pub(super) async fn route(
         let holder = app.keys().check(&headers)?;
         let asked: Asked = serde_urlencoded::from_str(query.as_deref().unwrap_or_default())
             .map_err(|error| HttpError::bad_request("invalid_query", error.to_string()))?;
-        let body = read(&app, &headers, body).await?;
-        let caller = asker::caller(&headers, holder.as_ref());
+        let (body, _room) = app.read(&headers, body).await?;
+        let caller = asker::caller(&headers, holder.as_ref(), |value| app.is_ours(value));
         let routed = engine.decide(&id, &body, &caller, asked.why_not.as_deref()).await?;
         Ok(json(&Record::of(&routed)))
     };
@@ -148,9 +149,4 @@ impl<'a> Record<'a> {
             routed,
         }
     }
-}
-
-async fn read(app: &App, headers: &HeaderMap, body: Body) -> Result<bytes::Bytes, body::BodyError> {
-    let settings = app.settings();
-    body::read(headers, body, settings.body_limit_bytes, settings.read_timeout).await
 }

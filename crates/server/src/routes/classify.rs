@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::{App, failed, json};
-use crate::{body, errors::HttpError};
+use crate::errors::HttpError;
 
 /// The most texts in one request.
 const MAX_INPUTS: usize = 2048;
@@ -54,8 +54,7 @@ pub(super) async fn classify(State(app): State<App>, headers: HeaderMap, body: B
 
 async fn answer(app: &App, headers: &HeaderMap, body: Body) -> Result<Answer, HttpError> {
     let started = Instant::now();
-    let body =
-        body::read(headers, body, app.settings().body_limit_bytes, app.settings().read_timeout).await?;
+    let (body, _room) = app.read(headers, body).await?;
     let request: Request = serde_json::from_slice(&body).map_err(|error| {
         HttpError::bad_request(
             "invalid_input",

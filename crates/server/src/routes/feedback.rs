@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{App, failed, json};
-use crate::{body, errors::HttpError};
+use crate::errors::HttpError;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -32,8 +32,7 @@ pub(super) async fn feedback(State(app): State<App>, headers: HeaderMap, body: B
 }
 
 async fn take(app: &App, headers: &HeaderMap, body: Body) -> Result<Request, HttpError> {
-    let body =
-        body::read(headers, body, app.settings().body_limit_bytes, app.settings().read_timeout).await?;
+    let (body, _room) = app.read(headers, body).await?;
     let request: Request = serde_json::from_slice(&body).map_err(|error| {
         let message = format!("expected {{\"request_id\": string, \"score\": 0..1}}: {error}");
         HttpError::bad_request("invalid_feedback", message)

@@ -3,14 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    extract::{Path, RawQuery, State},
+    extract::{Path, RawQuery, State, rejection::PathRejection},
     response::{IntoResponse, Response},
 };
 use pointsman_engine::CatalogSnapshot;
 use pointsman_types::{Capability, Fact, LatencyView, ModelId, ModelSpec, Origins, Price, Strategy};
 use serde::{Deserialize, Serialize};
 
-use super::{App, json};
+use super::{App, json, named};
 use crate::errors::HttpError;
 
 #[derive(Serialize)]
@@ -148,7 +148,11 @@ fn order(app: &App, sort: Sort, specs: &mut [&Arc<ModelSpec>]) {
     }
 }
 
-pub(super) async fn show(State(app): State<App>, Path(id): Path<String>) -> Response {
+pub(super) async fn show(State(app): State<App>, path: Result<Path<String>, PathRejection>) -> Response {
+    let id = match named(path) {
+        Ok(id) => id,
+        Err(error) => return error.into_response(),
+    };
     if let Some(found) = virtual_models(&app).into_iter().find(|m| m.id == id) {
         return json(&found);
     }

@@ -1,0 +1,157 @@
+//! One connection, HTTP/1.1 or HTTP/2, and everything that it may not do for ever: say nothing, stay idle, not read.
+
+mod watched;
+
+use std::{convert::Infallible, future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use axum::Router;
+use http::{Request, Response, Version};
+use hyper::{body::Incoming, service::Service};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::conn::auto,
+    service::TowerToHyperService,
+};
+use tokio::{net::TcpStream, sync::watch, time::timeout};
+use tokio_io_timeout::TimeoutStream;
+use tokio_util::sync::CancellationToken;
+
+use self::watched::{Streams, Watched};
+use crate::ServerSettings;
+
+/// How often an HTTP/2 client is asked whether it is there, and how long it may take to say so.
+const PING: Duration = Duration::from_secs(30);
+const PONG: Duration = Duration::from_secs(20);
+/// Streams that an HTTP/2 client may have open on one connection.
+const MAX_STREAMS: u32 = 200;
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// Serves a connection until it ends. It ends by itself where its client says nothing within the read timeout, before
+/// the first request or, over HTTP/2, after the last; where written bytes are not read within the write timeout; and,
+/// once `stopping` is cancelled, when what is open is finished.
+pub(crate) async fn serve(
+    stream: TcpStream,
+    router: Router,
+    settings: ServerSettings,
+    stopping: CancellationToken,
+) -> Result<(), Error> {
+    // answers are small and whole: waiting for more bytes only delays them
+    let _ = stream.set_nodelay(true);
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(settings.write_timeout));
+    let requests = Arc::new(Requests::default());
+    let service = Counted { router: TowerToHyperService::new(router), requests: Arc::clone(&requests) };
+    let builder = builder(&settings);
+    let connection = builder.serve_connection(TokioIo::new(Box::pin(stream)), service);
+    let mut connection = Box::pin(connection);
+    tokio::select! {
+        ended = connection.as_mut() => return ended,
+        () = stopping.cancelled() => {}
+        () = requests.idle(settings.read_timeout) => {
+            if !requests.came() {
+                return Ok(());
+            }
+        }
+    }
+    // what is open is finished; an HTTP/2 client is told to open nothing more
+    connection.as_mut().graceful_shutdown();
+    tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = requests.idle(settings.write_timeout) => Ok(()),
+    }
+}
+
+fn builder(settings: &ServerSettings) -> auto::Builder<Streams> {
+    let mut builder = auto::Builder::new(Streams { stall: settings.write_timeout });
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(settings.read_timeout)
+        // a longer head is answered 431; an answer that is not read holds its backend back at this much. Not so with
+        // `pipeline_flush`, under which hyper takes whatever it is given
+        .max_buf_size(settings.max_header_bytes);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(Some(PING))
+        .keep_alive_timeout(PONG)
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(u32::try_from(settings.max_header_bytes).unwrap_or(u32::MAX));
+    builder
+}
+
+/// The requests of one connection.
+#[derive(Default)]
+struct Requests(watch::Sender<Count>);
+
+#[derive(Default)]
+struct Count {
+    open: usize,
+    came: bool,
+    /// Over HTTP/1.1 hyper itself waits no longer than it may for the next head.
+    http2: bool,
+}
+
+/// One request, from its head to the end of its answer.
+struct Open(Arc<Requests>);
+
+impl Requests {
+    fn open(self: &Arc<Self>, version: Version) -> Open {
+        self.0.send_modify(|count| {
+            *count = Count { open: count.open + 1, came: true, http2: version == Version::HTTP_2 };
+        });
+        Open(Arc::clone(self))
+    }
+
+    fn came(&self) -> bool {
+        self.0.borrow().came
+    }
+
+    /// Waits until nothing has been open for so long, where nobody else looks at that.
+    async fn idle(&self, limit: Duration) {
+        let idle = |count: &Count| count.open == 0 && (count.http2 || !count.came);
+        unchanged(self.0.subscribe(), limit, idle).await;
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.0.send_modify(|count| count.open -= 1);
+    }
+}
+
+/// Waits until a value for which this holds has stayed as it is for so long; for ever where nobody can change it.
+async fn unchanged<T>(mut value: watch::Receiver<T>, limit: Duration, is: impl Fn(&T) -> bool) {
+    loop {
+        // not while it is borrowed: a change waits for that
+        let counts = is(&value.borrow_and_update());
+        let changed = if counts {
+            let Ok(changed) = timeout(limit, value.changed()).await else { return };
+            changed
+        } else {
+            value.changed().await
+        };
+        if changed.is_err() {
+            return std::future::pending().await;
+        }
+    }
+}
+
+/// The routes, with every request counted and every answer watched.
+struct Counted {
+    router: TowerToHyperService<Router>,
+    requests: Arc<Requests>,
+}
+
+impl Service<Request<Incoming>> for Counted {
+    type Response = Response<Watched>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let open = self.requests.open(request.version());
+        let answer = self.router.call(request);
+        Box::pin(async move { Ok(answer.await?.map(|body| Watched::new(body, open))) })
+    }
+}
