@@ -13,4 +13,3 @@ mod lines;
 mod told;
 
 pub use extensions::{Takes, has_extensions, without_extensions};
-pub use told::in_short;

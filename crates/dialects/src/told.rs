@@ -9,7 +9,7 @@ const MAX_NAME: usize = 80;
 
 /// Each entry once, whatever its place in a list (`messages[3]` is `messages[*]`). Where they are too many for a
 /// header of 1 KiB the last one says how many more there are.
-pub fn in_short(entries: impl IntoIterator<Item = String>) -> Vec<String> {
+pub(crate) fn in_short(entries: impl IntoIterator<Item = String>) -> Vec<String> {
     let mut kept: Vec<String> = Vec::new();
     let (mut bytes, mut more) = (0, 0_usize);
     for entry in entries {

@@ -110,7 +110,8 @@ impl Requests {
 
     /// Waits until nothing has been open for so long, where nobody else looks at that.
     async fn idle(&self, limit: Duration) {
-        let idle = |count: &Count| count.open == 0 && (count.http2 || !count.came);
+        // HTTP/1.1 is heard of once: its requests need wake nobody
+        let idle = |count: &Count| (count.http2 || !count.came).then_some(count.open == 0);
         unchanged(self.0.subscribe(), limit, idle).await;
     }
 }
@@ -121,21 +122,26 @@ impl Drop for Open {
     }
 }
 
-/// Waits until a value for which this holds has stayed as it is for so long; for ever where nobody can change it.
-async fn unchanged<T>(mut value: watch::Receiver<T>, limit: Duration, is: impl Fn(&T) -> bool) {
+/// Waits until a value for which this holds has stayed as it is for so long; for ever where nobody can change it, or
+/// where it is `None`.
+async fn unchanged<T>(mut value: watch::Receiver<T>, limit: Duration, is: impl Fn(&T) -> Option<bool>) {
     loop {
         // not while it is borrowed: a change waits for that
-        let counts = is(&value.borrow_and_update());
-        let changed = if counts {
-            let Ok(changed) = timeout(limit, value.changed()).await else { return };
-            changed
-        } else {
-            value.changed().await
+        let holds = is(&value.borrow_and_update());
+        let changed = match holds {
+            Some(true) => match timeout(limit, value.changed()).await {
+                Ok(changed) => changed,
+                Err(_) => return,
+            },
+            Some(false) => value.changed().await,
+            None => break,
         };
         if changed.is_err() {
-            return std::future::pending().await;
+            break;
         }
     }
+    drop(value);
+    std::future::pending().await
 }
 
 /// The routes, with every request counted and every answer watched.

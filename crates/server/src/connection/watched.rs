@@ -39,7 +39,7 @@ where
 {
     fn execute(&self, stream: F) {
         let (handed, seen) = watch::channel(false);
-        let stalled = unchanged(seen, self.stall, |handed| *handed);
+        let stalled = unchanged(seen, self.stall, |handed| Some(*handed));
         tokio::spawn(async move {
             tokio::select! {
                 _ = HANDED.scope(handed, stream) => {}
