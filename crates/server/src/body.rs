@@ -23,7 +23,7 @@ use crate::{ServerSettings, errors::HttpError};
 const DRAIN_BYTES: usize = 256 << 20;
 const DRAIN_TIME: Duration = Duration::from_secs(10);
 /// What is reserved at once for a body that announces more: a promise costs its sender nothing.
-const FIRST_BYTES: usize = 64 << 10;
+const FIRST_BYTES: usize = 256 << 10;
 
 /// Why there is no body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]

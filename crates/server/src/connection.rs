@@ -2,9 +2,12 @@
 
 mod watched;
 
-use std::{convert::Infallible, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible, future::Future, panic::AssertUnwindSafe, pin::Pin, sync::Arc, time::Duration,
+};
 
-use axum::Router;
+use axum::{Router, response::IntoResponse};
+use futures_util::FutureExt;
 use http::{Request, Response, Version};
 use hyper::{body::Incoming, service::Service};
 use hyper_util::{
@@ -17,11 +20,18 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 
 use self::watched::{Streams, Watched};
-use crate::ServerSettings;
+use crate::{
+    ServerSettings,
+    errors::HttpError,
+    routes::{App, short_head},
+};
 
 /// How often an HTTP/2 client is asked whether it is there, and how long it may take to say so.
 const PING: Duration = Duration::from_secs(30);
 const PONG: Duration = Duration::from_secs(20);
+/// Bytes of a request that are read at once, and of an answer that are held for who does not read: fewer make large bodies
+/// dear.
+const BUFFER: usize = 256 << 10;
 /// Streams that an HTTP/2 client may have open on one connection.
 const MAX_STREAMS: u32 = 200;
 
@@ -33,15 +43,17 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 pub(crate) async fn serve(
     stream: TcpStream,
     router: Router,
-    settings: ServerSettings,
+    app: App,
     stopping: CancellationToken,
 ) -> Result<(), Error> {
+    let settings = app.settings();
     // answers are small and whole: waiting for more bytes only delays them
     let _ = stream.set_nodelay(true);
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(settings.write_timeout));
     let requests = Arc::new(Requests::default());
-    let service = Counted { router: TowerToHyperService::new(router), requests: Arc::clone(&requests) };
+    let router = TowerToHyperService::new(router);
+    let service = Guarded { router, app, requests: Arc::clone(&requests) };
     let builder = builder(&settings);
     let connection = builder.serve_connection(TokioIo::new(Box::pin(stream)), service);
     let mut connection = Box::pin(connection);
@@ -68,9 +80,9 @@ fn builder(settings: &ServerSettings) -> auto::Builder<Streams> {
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(settings.read_timeout)
-        // a longer head is answered 431; an answer that is not read holds its backend back at this much. Not so with
-        // `pipeline_flush`, under which hyper takes whatever it is given
-        .max_buf_size(settings.max_header_bytes);
+        // a head that is longer still is answered 431 by hyper; an answer that is not read holds its backend back at this
+        // much. Not so with `pipeline_flush`, under which hyper takes whatever it is given
+        .max_buf_size(settings.max_header_bytes.max(BUFFER));
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -81,7 +93,8 @@ fn builder(settings: &ServerSettings) -> auto::Builder<Streams> {
     builder
 }
 
-/// The requests of one connection.
+/// The requests of one connection, as far as somebody wants to know of them: over HTTP/1.1 whether one came, since hyper
+/// itself waits no longer than it may for the next head.
 #[derive(Default)]
 struct Requests(watch::Sender<Count>);
 
@@ -89,7 +102,6 @@ struct Requests(watch::Sender<Count>);
 struct Count {
     open: usize,
     came: bool,
-    /// Over HTTP/1.1 hyper itself waits no longer than it may for the next head.
     http2: bool,
 }
 
@@ -97,11 +109,12 @@ struct Count {
 struct Open(Arc<Requests>);
 
 impl Requests {
-    fn open(self: &Arc<Self>, version: Version) -> Open {
-        self.0.send_modify(|count| {
-            *count = Count { open: count.open + 1, came: true, http2: version == Version::HTTP_2 };
-        });
-        Open(Arc::clone(self))
+    fn open(self: &Arc<Self>, version: Version) -> Option<Open> {
+        let http2 = version == Version::HTTP_2;
+        if http2 || !self.came() {
+            self.0.send_modify(|count| *count = Count { open: count.open + 1, came: true, http2 });
+        }
+        http2.then(|| Open(Arc::clone(self)))
     }
 
     fn came(&self) -> bool {
@@ -141,23 +154,39 @@ async fn unchanged<T>(mut value: watch::Receiver<T>, limit: Duration, is: impl F
         }
     }
     drop(value);
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
-/// The routes, with every request counted and every answer watched.
-struct Counted {
+/// The routes, with every request counted, every head measured, every panic caught and every answer watched.
+struct Guarded {
     router: TowerToHyperService<Router>,
+    app: App,
     requests: Arc<Requests>,
 }
 
-impl Service<Request<Incoming>> for Counted {
+impl Service<Request<Incoming>> for Guarded {
     type Response = Response<Watched>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let open = self.requests.open(request.version());
-        let answer = self.router.call(request);
-        Box::pin(async move { Ok(answer.await?.map(|body| Watched::new(body, open))) })
+        let answer = match short_head(&self.app, request.headers(), request.uri()) {
+            Ok(()) => Ok(self.router.call(request)),
+            Err(error) => Err(error),
+        };
+        let app = self.app.clone();
+        Box::pin(async move {
+            let response = match answer {
+                // a panic ends one request with an error, not the connection of whoever shares it
+                Ok(answer) => AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|_| {
+                    tracing::error!("a panic in a request");
+                    app.engine().metrics().panicked();
+                    Ok(HttpError::panicked().into_response())
+                })?,
+                Err(error) => error.into_response(),
+            };
+            Ok(response.map(|body| Watched::new(body, open)))
+        })
     }
 }

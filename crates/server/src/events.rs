@@ -61,8 +61,11 @@ enum Piece {
 pub(crate) struct Events {
     state: State,
     shape: Box<dyn Shape>,
-    silence: Pin<Box<Sleep>>,
-    keep_alive: Duration,
+    /// Ticks twice in the time after which the client is to hear from us: to move a timer for every event is dear.
+    tick: Pin<Box<Sleep>>,
+    half: Duration,
+    /// Ticks since the client has heard something.
+    quiet: u32,
     /// The place among the streams of a key.
     _place: Option<OwnedSemaphorePermit>,
 }
@@ -93,7 +96,8 @@ impl Events {
         keep_alive: Duration,
         place: Option<OwnedSemaphorePermit>,
     ) -> Self {
-        Self { state, shape, silence: Box::pin(sleep(keep_alive)), keep_alive, _place: place }
+        let half = keep_alive / 2;
+        Self { state, shape, tick: Box::pin(sleep(half)), half, quiet: 0, _place: place }
     }
 
     /// An answer whose first content is here.
@@ -116,7 +120,8 @@ impl Events {
     ) -> Self {
         let mut events = Self::new(State::Pending(pending, Some(opening)), shape, keep_alive, place);
         // the first sign is due at once
-        events.silence = Box::pin(sleep(Duration::ZERO));
+        events.tick = Box::pin(sleep(Duration::ZERO));
+        events.quiet = 1;
         events
     }
 
@@ -158,23 +163,26 @@ impl Stream for Events {
             match self.poll(cx) {
                 Poll::Ready(None) => return Poll::Ready(None),
                 Poll::Ready(Some(piece)) => {
-                    let wait = Instant::now() + self.keep_alive;
-                    self.silence.as_mut().reset(wait);
                     let shown = match piece {
                         Piece::Events(events) => self.shape.show(events),
                         Piece::Comments(comments) => comments,
                     };
                     if !shown.is_empty() {
+                        self.quiet = 0;
                         return Poll::Ready(Some(Ok(shown)));
                     }
                 }
                 Poll::Pending => {
-                    if self.silence.as_mut().poll(cx).is_pending() {
+                    if self.tick.as_mut().poll(cx).is_pending() {
                         return Poll::Pending;
                     }
-                    let wait = Instant::now() + self.keep_alive;
-                    self.silence.as_mut().reset(wait);
-                    return Poll::Ready(Some(Ok(Bytes::from_static(self.shape.keep_alive()))));
+                    let next = Instant::now() + self.half;
+                    self.tick.as_mut().reset(next);
+                    self.quiet += 1;
+                    if self.quiet >= 2 {
+                        self.quiet = 0;
+                        return Poll::Ready(Some(Ok(Bytes::from_static(self.shape.keep_alive()))));
+                    }
                 }
             }
         }

@@ -119,11 +119,18 @@ fn asks_for_stream(body: &[u8]) -> bool {
     struct Wire {
         stream: Option<bool>,
     }
-    // most bodies do not say it, also not in escaped letters: that is found out without reading them
-    let may = |word: &[u8]| memchr::memmem::find(body, word).is_some();
-    (may(b"\"stream\"") || may(b"\\u"))
-        && serde_json::from_slice::<Wire>(body).is_ok_and(|wire| wire.stream == Some(true))
+    // most bodies do not say it, or say no: that is found out without reading them whole
+    let yes = |at: usize| {
+        let value = body[at + NAME.len()..].trim_ascii_start().strip_prefix(b":");
+        !value.is_some_and(|value| matches!(value.trim_ascii_start().first(), Some(b'f' | b'n')))
+    };
+    let may = memchr::memmem::find_iter(body, NAME).any(yes)
+        // in escaped letters
+        || memchr::memmem::find(body, b"\\u").is_some();
+    may && serde_json::from_slice::<Wire>(body).is_ok_and(|wire| wire.stream == Some(true))
 }
+
+const NAME: &[u8] = b"\"stream\"";
 
 fn ask(app: &App, id: RequestId, body: Bytes, caller: Caller) -> Pending {
     let engine = app.engine();
@@ -239,6 +246,10 @@ mod tests {
             (r#"{"messages":[{"stream":true}]}"#, false),
             (r#"{"stream":false}"#, false),
             (r#"{"stream":null}"#, false),
+            (r#"{"stream" : false, "messages":[{"stream":true}]}"#, false),
+            (r#"{"messages":[{"stream":false}], "stream" : true}"#, true),
+            (r#"{"messages":["stream"], "stream":true}"#, true),
+            (r#"{"model":"m","stream""#, false),
             ("{}", false),
             ("stream", false),
         ] {

@@ -8,7 +8,7 @@ mod models;
 mod status;
 
 use std::{
-    panic::AssertUnwindSafe,
+    ops::Deref,
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -23,7 +23,6 @@ use axum::{
     routing::{get, post, put},
 };
 use bytes::Bytes;
-use futures_util::FutureExt;
 use http::{HeaderMap, Method, StatusCode, Uri};
 use pointsman_engine::Engine;
 use pointsman_protocol::{ErrorBody, ErrorType};
@@ -40,9 +39,11 @@ use crate::{
     keys::{AdminKey, Keys},
 };
 
-/// What every route can reach.
+/// What every route can reach. Cheap to clone: every layer of the router does, for every request.
 #[derive(Clone)]
-pub(crate) struct App {
+pub(crate) struct App(Arc<Parts>);
+
+pub(crate) struct Parts {
     /// What a reload puts something else in the place of.
     pub(crate) live: Arc<Live>,
     /// Unix time of the start, for models whose age nobody knows.
@@ -70,7 +71,19 @@ pub(crate) struct Live {
     pub(crate) keys: ArcSwap<Keys>,
 }
 
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
 impl App {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
     pub(crate) fn engine(&self) -> Arc<Engine> {
         self.live.engine.load_full()
     }
@@ -115,27 +128,17 @@ impl App {
     }
 }
 
-/// A panic ends one request with an error, not the connection of whoever shares it.
-async fn survive(State(app): State<App>, request: Request, next: Next) -> Response {
-    if let Ok(response) = AssertUnwindSafe(next.run(request)).catch_unwind().await {
-        return response;
-    }
-    tracing::error!("a panic in a request");
-    app.engine().metrics().panicked();
-    HttpError::panicked().into_response()
-}
-
 /// Names and values may be this long together. The connection has a limit of its own, which a head that comes at
 /// once with its end may pass.
-async fn short_head(State(app): State<App>, request: Request, next: Next) -> Response {
-    let head: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-    let most = app.settings().max_header_bytes;
-    if head + request.uri().path().len() <= most {
-        return next.run(request).await;
+pub(crate) fn short_head(app: &App, head: &HeaderMap, uri: &Uri) -> Result<(), HttpError> {
+    let bytes: usize = head.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    let most = app.live.settings.load().max_header_bytes;
+    if bytes + uri.path().len() <= most {
+        return Ok(());
     }
     let message = format!("the header fields may have {most} bytes");
     let body = ErrorBody::new(ErrorType::InvalidRequestError, "header_too_large", message);
-    HttpError::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, &body).into_response()
+    Err(HttpError::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, &body))
 }
 
 /// Lets only those through who have a key, where keys are asked for.
@@ -173,8 +176,6 @@ pub(crate) fn router(app: App) -> Router {
         .route("/admin/v1/catalog/sync", post(admin::sync))
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
-        .layer(middleware::from_fn_with_state(app.clone(), short_head))
-        .layer(middleware::from_fn_with_state(app.clone(), survive))
         .with_state(app)
 }
 

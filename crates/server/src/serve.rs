@@ -27,7 +27,7 @@ use crate::{
     body::Buffered,
     connection,
     keys::{AdminKey, Keys},
-    routes::{App, Live, ReloadSender, router},
+    routes::{App, Live, Parts, ReloadSender, router},
 };
 
 /// A pause after `accept` failed for want of file descriptors.
@@ -141,17 +141,17 @@ impl Server {
     /// many connections had to be cut.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> usize {
         let stopping = CancellationToken::new();
-        let app = App {
+        let app = App::new(Parts {
             live: Arc::clone(&self.live),
             admin_key: self.admin_key,
             buffered: Buffered::default(),
             reload: self.reload,
             started: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),
             stopping: stopping.clone(),
-        };
+        });
         let connections = Connections {
-            router: router(app),
-            live: self.live,
+            router: router(app.clone()),
+            app,
             most: self.max_connections,
             places: Arc::new(Semaphore::new(self.max_connections)),
             stopping: stopping.clone(),
@@ -169,7 +169,7 @@ impl Server {
 
 struct Connections {
     router: Router,
-    live: Arc<Live>,
+    app: App,
     /// How many there may be.
     most: usize,
     places: Arc<Semaphore>,
@@ -194,9 +194,8 @@ impl Connections {
     }
 
     fn serve(&self, stream: TcpStream, place: OwnedSemaphorePermit) {
-        let settings = **self.live.settings.load();
-        let connection = connection::serve(stream, self.router.clone(), settings, self.stopping.clone());
-        let (cut, live) = (self.cut.clone(), Arc::clone(&self.live));
+        let (cut, app) = (self.cut.clone(), self.app.clone());
+        let connection = connection::serve(stream, self.router.clone(), app.clone(), self.stopping.clone());
         tokio::spawn(async move {
             tokio::select! {
                 ended = AssertUnwindSafe(connection).catch_unwind() => match ended {
@@ -204,7 +203,7 @@ impl Connections {
                     Ok(Err(error)) => tracing::debug!(error, "connection ended"),
                     Err(_) => {
                         tracing::error!("a panic in a connection");
-                        live.engine.load().metrics().panicked();
+                        app.engine().metrics().panicked();
                     }
                 },
                 () = cut.cancelled() => {}
@@ -214,7 +213,7 @@ impl Connections {
     }
 
     async fn finish(self) -> usize {
-        let (open, grace) = (self.most - self.places.available_permits(), self.live.settings.load().grace);
+        let (open, grace) = (self.most - self.places.available_permits(), self.app.settings().grace);
         tracing::info!(open, ?grace, "finishing open answers");
         // every place is back when every connection has ended
         let all = u32::try_from(self.most).unwrap_or(u32::MAX);

@@ -7,6 +7,7 @@ use futures_util::FutureExt;
 use http::header;
 use pointsman_dialects::backend::{BackendDialect, BackendStream};
 use pointsman_protocol::{Answer, SseError, SseEvents, SseSummary};
+use pointsman_types::Outcome;
 use reqwest::Response;
 use tokio::{
     task::yield_now,
@@ -215,14 +216,14 @@ impl AnswerStream {
                 return Ok(None);
             }
             let left = self.deadline.saturating_duration_since(Instant::now());
-            let late = || Err(AttemptError::late("the answer was not over", self.total));
             // a backend that never pauses is late all the same
-            if left.is_zero() {
-                return late();
-            }
-            let chunk = match timeout(left, next(response, self.idle)).await {
-                Ok(chunk) => chunk?,
-                Err(_) => return late(),
+            let chunk = if left.is_zero() { None } else { Some(next(response, self.idle.min(left)).await) };
+            let chunk = match chunk {
+                Some(Err(error)) if error.outcome != Outcome::Timeout || self.deadline > Instant::now() => {
+                    return Err(error);
+                }
+                Some(Ok(chunk)) => chunk,
+                _ => return Err(AttemptError::late("the answer was not over", self.total)),
             };
             let Some(chunk) = chunk else {
                 let rest = match self.own.take() {

@@ -91,6 +91,8 @@ struct Backend {
     client: Client,
     /// Without a slash at its end.
     base: String,
+    /// Where chat completions are, read once: most requests go there.
+    chat: Url,
     dialect: Dialect,
     headers: HeaderMap,
     secrets: Secrets,
@@ -179,6 +181,8 @@ impl Backend {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(bad_url("not http or https".to_owned()));
         }
+        let chat = Url::parse(&format!("{base}{}", dialect::CHAT_PATH));
+        let chat = chat.map_err(|e| bad_url(e.to_string()))?;
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let mut secrets = Secrets::default();
@@ -197,6 +201,7 @@ impl Backend {
             client: client(&url, settings.timeouts.connect, settings.endpoint.local)
                 .map_err(|e| UpstreamError::Client { backend, why: e.to_string() })?,
             base: base.to_owned(),
+            chat,
             dialect: Dialect::new(settings.dialect),
             headers,
             secrets,
@@ -220,9 +225,13 @@ impl Backend {
         dialect: Option<BackendDialect>,
     ) -> Result<(Request, Vec<String>), AttemptError> {
         let outgoing = dialect::outgoing(call, dialect)?;
-        let base = dialect::base_of(&self.base, dialect);
-        let url = Url::parse(&format!("{base}{}", outgoing.path));
-        let url = url.map_err(|e| AttemptError::new(Outcome::Untranslatable, e.to_string()))?;
+        let url = if outgoing.path == dialect::CHAT_PATH {
+            self.chat.clone()
+        } else {
+            let base = dialect::base_of(&self.base, dialect);
+            let url = Url::parse(&format!("{base}{}", outgoing.path));
+            url.map_err(|e| AttemptError::new(Outcome::Untranslatable, e.to_string()))?
+        };
         let mut request = Request::new(Method::POST, url);
         let headers = request.headers_mut();
         *headers = self.headers.clone();

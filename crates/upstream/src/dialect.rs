@@ -1,6 +1,7 @@
 //! Which dialect a backend is spoken to in.
 
 use std::{
+    borrow::Cow,
     sync::atomic::{AtomicBool, Ordering},
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -11,6 +12,9 @@ use pointsman_dialects::backend::BackendDialect;
 use pointsman_types::Outcome;
 
 use crate::{AttemptError, Call, Operation};
+
+/// Where chat completions are, in OpenAI's dialect.
+pub(crate) const CHAT_PATH: &str = "/chat/completions";
 
 /// The version of Anthropic's API that is spoken.
 pub(crate) const ANTHROPIC_VERSION: (HeaderName, HeaderValue) =
@@ -120,16 +124,16 @@ pub(crate) fn base_of(base: &str, dialect: Option<BackendDialect>) -> &str {
 
 /// A request as it goes out.
 pub(crate) struct Request {
-    pub(crate) path: String,
+    pub(crate) path: Cow<'static, str>,
     pub(crate) body: Bytes,
     pub(crate) dropped: Vec<String>,
 }
 
 pub(crate) fn outgoing(call: &Call<'_>, dialect: Option<BackendDialect>) -> Result<Request, AttemptError> {
     let as_it_is =
-        |path: &str| Request { path: path.to_owned(), body: call.body.clone(), dropped: Vec::new() };
+        |path: &'static str| Request { path: path.into(), body: call.body.clone(), dropped: Vec::new() };
     match (dialect, call.operation) {
-        (None, Operation::Chat) => Ok(as_it_is("/chat/completions")),
+        (None, Operation::Chat) => Ok(as_it_is(CHAT_PATH)),
         (None, Operation::Embeddings) => Ok(as_it_is("/embeddings")),
         (Some(dialect), operation) => {
             let made = match operation {
@@ -137,7 +141,7 @@ pub(crate) fn outgoing(call: &Call<'_>, dialect: Option<BackendDialect>) -> Resu
                 Operation::Embeddings => dialect.embeddings(&call.body, call.upstream_model),
             };
             let made = made.map_err(|error| refused(&error.to_string(), error.param()))?;
-            Ok(Request { path: made.path, body: made.body.into(), dropped: made.dropped })
+            Ok(Request { path: made.path.into(), body: made.body.into(), dropped: made.dropped })
         }
     }
 }

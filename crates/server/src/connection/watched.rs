@@ -54,11 +54,11 @@ pub(super) struct Watched {
     body: Body,
     /// Only over HTTP/2: what was not handed over yet of the piece that came last, and who hears of it.
     handed: Option<(Bytes, watch::Sender<bool>)>,
-    _open: Open,
+    _open: Option<Open>,
 }
 
 impl Watched {
-    pub(super) fn new(body: Body, open: Open) -> Self {
+    pub(super) fn new(body: Body, open: Option<Open>) -> Self {
         let handed = HANDED.try_with(|handed| (Bytes::new(), handed.clone())).ok();
         Self { body, handed, _open: open }
     }
