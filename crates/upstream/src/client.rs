@@ -27,6 +27,8 @@ use crate::{
 const MAX_ERROR_BYTES: usize = 64 * 1024;
 /// How long it is waited for.
 const REFUSAL_PATIENCE: Duration = Duration::from_secs(1);
+/// How late a timer is, at the least.
+const LATENESS: Duration = Duration::from_millis(1);
 /// What providers call their own id of a request.
 const REQUEST_IDS: [&str; 2] = ["x-request-id", "request-id"];
 
@@ -258,13 +260,13 @@ impl Backend {
         let Timeouts { first_byte, total, .. } = self.timeouts;
         let due = first_byte.min(total);
         let late = |due| move |_| AttemptError::late("no answer", due);
-        let opened = timeout_at(started + due, self.open(&call)).await.map_err(late(due))??;
+        let opened = timeout_at(started + on_time(due), self.open(&call)).await.map_err(late(due))??;
         let due = if call.stream { due } else { total };
         let Opened { response, spoken, dropped, limited } = opened;
         let id = |name: &&str| response.headers().get(*name).cloned();
         let request_id = REQUEST_IDS.iter().find_map(id);
         let body = self.body(response, &call, spoken, started, place);
-        let mut body = timeout_at(started + due, body).await.map_err(late(due))??;
+        let mut body = timeout_at(started + on_time(due), body).await.map_err(late(due))??;
         if let ReplyBody::Stream(stream) = &mut body {
             stream.hide(secrets.clone());
         }
@@ -367,6 +369,12 @@ fn client(url: &Url, connect: Duration, local: bool) -> Result<Client, reqwest::
         None => false,
     };
     if loopback || local { builder.no_proxy() } else { builder }.build()
+}
+
+/// A deadline of which the next candidate hears when it is due: timers count in whole milliseconds and fire one to two of
+/// them late, so one is taken off, or a twentieth of what is shorter.
+fn on_time(due: Duration) -> Duration {
+    due.saturating_sub(LATENESS.min(due / 20))
 }
 
 /// What a refusal says, as far as it comes at once: the next candidate does not wait for its end.
