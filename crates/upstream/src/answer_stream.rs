@@ -15,9 +15,9 @@ use tokio::{
 };
 
 use crate::{
-    AttemptError, Pass,
-    client::{in_answer, next, read},
-    dialect, refusal,
+    AttemptError, Pass, dialect,
+    reading::{next, read},
+    refusal,
     secrets::Secrets,
 };
 
@@ -137,7 +137,7 @@ impl AnswerStream {
             let answer = dialect.answer(&body, model, dialect::unix_time());
             body = answer.map_err(AttemptError::malformed)?.into();
         }
-        let answer = Answer::read(body, model).map_err(in_answer)?;
+        let answer = Answer::read(body, model).map_err(refusal::in_answer)?;
         self.head = Some(self.events.push(answer.as_events()).map_err(in_stream)?);
         if let Some(failure) = self.events.take_failure() {
             return Err(in_stream(failure));

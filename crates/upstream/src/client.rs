@@ -6,27 +6,25 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use pointsman_dialects::backend::BackendDialect;
-use pointsman_protocol::{Answer, AnswerError};
+use pointsman_protocol::Answer;
 use pointsman_types::{BackendId, Outcome, Priority};
 use reqwest::{Client, Request, Response, Url};
 use secrecy::ExposeSecret;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use crate::{
     AnswerStream, AttemptError, Crowded, Gate, Pass, Timeouts, UpstreamError, UpstreamSettings,
     answer_stream::StreamRules,
     dialect::{self, Dialect, WireDialect},
-    limits, refusal,
+    limits,
+    reading::{read, read_refusal},
+    refusal,
     secrets::Secrets,
 };
 
-/// The longest error body that is read.
-const MAX_ERROR_BYTES: usize = 64 * 1024;
-/// How long it is waited for.
-const REFUSAL_PATIENCE: Duration = Duration::from_secs(1);
 /// How late a timer is, at the least.
 const LATENESS: Duration = Duration::from_millis(1);
 /// What providers call their own id of a request.
@@ -341,14 +339,7 @@ impl Backend {
             Operation::Chat => Answer::read(body, call.model),
             Operation::Embeddings => Answer::read_embeddings_for(&call.body, body, call.model),
         };
-        Ok(ReplyBody::Json(answer.map_err(in_answer)?))
-    }
-}
-
-pub(crate) fn in_answer(error: AnswerError) -> AttemptError {
-    match error {
-        AnswerError::Error(told) => refusal::reported(told),
-        error => AttemptError::malformed(error.to_string()),
+        Ok(ReplyBody::Json(answer.map_err(refusal::in_answer)?))
     }
 }
 
@@ -375,52 +366,4 @@ fn client(url: &Url, connect: Duration, local: bool) -> Result<Client, reqwest::
 /// them late, so one is taken off, or a twentieth of what is shorter.
 fn on_time(due: Duration) -> Duration {
     due.saturating_sub(LATENESS.min(due / 20))
-}
-
-/// What a refusal says, as far as it comes at once: the next candidate does not wait for its end.
-async fn read_refusal(mut response: Response) -> Option<Bytes> {
-    let mut body = BytesMut::new();
-    let read = async {
-        while let Ok(Some(chunk)) = response.chunk().await {
-            body.extend_from_slice(&chunk);
-            if body.len() >= MAX_ERROR_BYTES {
-                break;
-            }
-        }
-    };
-    let _ = timeout(REFUSAL_PATIENCE, read).await;
-    body.truncate(MAX_ERROR_BYTES);
-    Some(body.freeze())
-}
-
-/// The whole body, if it has at most `limit` bytes.
-pub(crate) async fn read(
-    mut response: Response,
-    limit: usize,
-    idle: Duration,
-) -> Result<Bytes, AttemptError> {
-    let too_long = || AttemptError::malformed(format!("the answer is longer than {limit} bytes"));
-    if response.content_length().is_some_and(|n| n > limit as u64) {
-        return Err(too_long());
-    }
-    let first = next(&mut response, idle).await?.unwrap_or_default();
-    let Some(second) = next(&mut response, idle).await? else { return Ok(first) };
-    let mut body = BytesMut::from(&first[..]);
-    let mut chunk = Some(second);
-    while let Some(bytes) = chunk {
-        body.extend_from_slice(&bytes);
-        if body.len() > limit {
-            return Err(too_long());
-        }
-        chunk = next(&mut response, idle).await?;
-    }
-    Ok(body.freeze())
-}
-
-/// The next bytes of a body, `None` at its end.
-pub(crate) async fn next(response: &mut Response, idle: Duration) -> Result<Option<Bytes>, AttemptError> {
-    match timeout(idle, response.chunk()).await {
-        Ok(chunk) => chunk.map_err(AttemptError::broken),
-        Err(_) => Err(AttemptError::late("the answer stopped: no byte", idle)),
-    }
 }

@@ -11,6 +11,7 @@ mod dialect;
 mod error;
 mod gate;
 mod limits;
+mod reading;
 mod refusal;
 mod resilience;
 mod secrets;

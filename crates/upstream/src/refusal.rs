@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use http::StatusCode;
-use pointsman_protocol::Reported;
+use pointsman_protocol::{AnswerError, Reported};
 use pointsman_types::Outcome;
 use serde_json::Value;
 
@@ -100,6 +100,14 @@ pub(crate) fn error(status: StatusCode, body: Option<Bytes>) -> AttemptError {
     };
     AttemptError { status: Some(status.as_u16()), ..AttemptError::new(outcome(status, bytes), message) }
         .with_body(body)
+}
+
+/// What is wrong with a whole answer, as the failure of an attempt.
+pub(crate) fn in_answer(error: AnswerError) -> AttemptError {
+    match error {
+        AnswerError::Error(told) => reported(told),
+        error => AttemptError::malformed(error.to_string()),
+    }
 }
 
 /// An error under a success status, or in a stream, as the failure of an attempt.
