@@ -113,6 +113,11 @@ impl Keys {
         })
     }
 
+    /// Whether there is any.
+    pub(crate) fn are_there(&self) -> bool {
+        !self.known().is_empty()
+    }
+
     /// Whether this is one of the keys.
     pub(crate) fn knows(&self, given: &[u8]) -> bool {
         self.find(given).is_some()
