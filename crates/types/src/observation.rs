@@ -30,7 +30,7 @@ pub enum Outcome {
     ContextOverflow,
     /// A filter of the provider refused the prompt: says nothing of the backend's health.
     ContentFilter,
-    /// This backend has no words for something in the request: says nothing of its health.
+    /// This backend has no words for something in the request, or no room for it: says nothing of its health.
     Untranslatable,
     /// An answer that is not what was asked for: garbage, a redirect, an error under a success status.
     Malformed,

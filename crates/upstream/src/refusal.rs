@@ -75,9 +75,9 @@ pub(crate) fn outcome(status: StatusCode, body: &[u8]) -> Outcome {
         // Groq: too large for what is left of the minute, which passes
         413 if text.contains("per minute") => Outcome::RateLimited,
         // old llama.cpp servers have no better status for it
-        400 | 403 | 422 | 500 if says(&TOO_LONG) => Outcome::ContextOverflow,
-        // as large a request may well be taken elsewhere
-        413 => Outcome::ContextOverflow,
+        400 | 403 | 413 | 422 | 500 if says(&TOO_LONG) => Outcome::ContextOverflow,
+        // a limit of bytes, which says nothing of the model: the same one may well take it elsewhere
+        413 => Outcome::Untranslatable,
         // 529 is Anthropic's overload; TGI says 424 where generating failed
         500.. | 424 => Outcome::ServerError,
         400 | 403 | 422 if says(&FILTERED) => Outcome::ContentFilter,
@@ -193,7 +193,7 @@ mod tests {
                 Outcome::ContextOverflow,
             ),
             (413, r#"{"error":{"message":"Prompt is too long"}}"#, Outcome::ContextOverflow),
-            (413, "", Outcome::ContextOverflow),
+            (413, "", Outcome::Untranslatable),
             (
                 413,
                 r#"{"error":{"message":"Request too large: tokens per minute (TPM): Limit 6000"}}"#,

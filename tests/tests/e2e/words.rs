@@ -58,6 +58,8 @@ async fn what_is_between_us_and_one_backend_is_no_fault_of_the_request() {
     let (a, b) = (Upstream::start(&["m"]).await, Upstream::start(&["m"]).await);
     b.script([Behaviour::says("m", "from b")]);
     let config = backend("a", &a, "") + &backend("b", &b, "") + "[breakers]\nenabled = false\n";
+    // the same model, its window known, on both
+    let config = config.replace("id = \"m\"", "id = \"m\", context = 8192");
     let gateway = Gateway::with_environment(&config, &[]).await;
     for (status, says) in [
         (400, "API key not valid. Please pass a valid API key."),
