@@ -216,14 +216,16 @@ impl AnswerStream {
                 return Ok(None);
             }
             let left = self.deadline.saturating_duration_since(Instant::now());
+            let late = || AttemptError::late("the answer was not over", self.total);
             // a backend that never pauses is late all the same
-            let chunk = if left.is_zero() { None } else { Some(next(response, self.idle.min(left)).await) };
-            let chunk = match chunk {
-                Some(Err(error)) if error.outcome != Outcome::Timeout || self.deadline > Instant::now() => {
-                    return Err(error);
+            if left.is_zero() {
+                return Err(late());
+            }
+            let chunk = match next(response, self.idle.min(left)).await {
+                Err(error) if error.outcome == Outcome::Timeout && self.deadline <= Instant::now() => {
+                    return Err(late());
                 }
-                Some(Ok(chunk)) => chunk,
-                _ => return Err(AttemptError::late("the answer was not over", self.total)),
+                read => read?,
             };
             let Some(chunk) = chunk else {
                 let rest = match self.own.take() {

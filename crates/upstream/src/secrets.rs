@@ -1,6 +1,6 @@
 //! Keys that a backend may repeat in its errors: they are taken out before anybody reads them.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use secrecy::{ExposeSecret, SecretString};
@@ -12,16 +12,16 @@ const HIDDEN: &str = "***";
 /// What is shorter is no secret, and would be found in any text.
 const SHORTEST: usize = 6;
 
-/// The keys that one attempt was made with.
+/// The keys that one attempt was made with. Cheap to clone: every request does.
 #[derive(Clone, Default)]
 pub(crate) struct Secrets {
-    keys: Vec<SecretString>,
+    keys: Arc<Vec<SecretString>>,
 }
 
 impl Secrets {
     pub(crate) fn add(&mut self, key: &str) {
         if key.len() >= SHORTEST {
-            self.keys.push(SecretString::from(key));
+            Arc::make_mut(&mut self.keys).push(SecretString::from(key));
         }
     }
 
